@@ -1,0 +1,59 @@
+# One GoogleTest program per folder.
+include(GoogleTest)
+
+# Empty: the installed GoogleTest. Else a folder with its source, to be compiled with this build's
+# own flags, as sanitizers and other processors need it.
+set(RUNNEL_GTEST_SOURCE "" CACHE PATH "Folder of GoogleTest's source, empty for the installed one")
+set(RUNNEL_TEST_TIMEOUT 120 CACHE STRING "Seconds after which ctest ends a test")
+
+if(RUNNEL_GTEST_SOURCE)
+    set(INSTALL_GTEST OFF)
+    add_subdirectory("${RUNNEL_GTEST_SOURCE}" "${PROJECT_BINARY_DIR}/googletest" EXCLUDE_FROM_ALL
+        SYSTEM)
+else()
+    find_package(GTest REQUIRED)
+endif()
+
+# runnel_test_program(room source...): the program test_<room>; its tests are called <room>/... and
+# carry the label <room>.
+function(runnel_test_program room)
+    runnel_program(test_${room} ${ARGN})
+    target_link_libraries(test_${room}
+        PRIVATE runnel::testing GTest::gtest GTest::gmock GTest::gtest_main)
+
+    # What measures, or loads every core, runs alone.
+    set(serial OFF)
+    if(room MATCHES "^(behaviour|stress)$")
+        set(serial ON)
+    endif()
+    gtest_discover_tests(test_${room}
+        TEST_PREFIX "${room}/"
+        DISCOVERY_MODE PRE_TEST
+        DISCOVERY_TIMEOUT 60
+        PROPERTIES LABELS "${room}" TIMEOUT ${RUNNEL_TEST_TIMEOUT} RUN_SERIAL ${serial})
+endfunction()
+
+# runnel_test_folder(room folder pattern): the same from the files that are there; none is fine.
+function(runnel_test_folder room folder pattern)
+    file(GLOB sources CONFIGURE_DEPENDS "${folder}/${pattern}")
+    if(sources)
+        runnel_test_program(${room} ${sources})
+    endif()
+endfunction()
+
+# runnel_test_children(room folder): the programs <name>_child that test_<room> starts, each from
+# one file <name>_child.cpp, put where RUNNEL_CHILD_DIR says.
+function(runnel_test_children room folder)
+    file(GLOB sources CONFIGURE_DEPENDS "${folder}/*_child.cpp")
+    foreach(source IN LISTS sources)
+        get_filename_component(child "${source}" NAME_WE)
+        runnel_program(${child} "${source}")
+        set_target_properties(${child} PROPERTIES
+            RUNTIME_OUTPUT_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/children")
+        add_dependencies(test_${room} ${child})
+    endforeach()
+    if(sources)
+        target_compile_definitions(test_${room} PRIVATE
+            "RUNNEL_CHILD_DIR=\"${CMAKE_CURRENT_BINARY_DIR}/children\"")
+    endif()
+endfunction()

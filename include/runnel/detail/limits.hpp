@@ -1,0 +1,44 @@
+// runnel/detail/limits.hpp: from std::chrono to the limits of a wait.
+#pragma once
+
+#include <chrono>
+#include <concepts>
+#include <cstdint>
+
+#include <runnel/clock.hpp>
+#include <runnel/detail/park.hpp>
+
+namespace runnel::detail {
+
+/// Saturates instead of overflowing, rounds up.
+template <class Rep, class Period>
+[[nodiscard]] std::chrono::nanoseconds to_nanoseconds(std::chrono::duration<Rep, Period> d) {
+    using std::chrono::nanoseconds;
+    using seconds = std::chrono::duration<long double>;
+    constexpr long double limit = 9.2e9L;
+    if (std::chrono::duration_cast<seconds>(d).count() >= limit) {
+        return nanoseconds::max();
+    }
+    if (std::chrono::duration_cast<seconds>(d).count() <= -limit) {
+        return nanoseconds::min();
+    }
+    return std::chrono::ceil<nanoseconds>(d);
+}
+
+template <class Rep, class Period>
+[[nodiscard]] wait_limits after(std::chrono::duration<Rep, Period> d) {
+    return {.deadline = deadline_after(to_nanoseconds(d))};
+}
+
+/// Times of runnel::clock are taken as they are; those of other clocks (std::chrono::steady_clock
+/// counts as ours outside a bubble) are turned into what is left until then.
+template <class Clock, class Duration>
+[[nodiscard]] wait_limits at(std::chrono::time_point<Clock, Duration> t) {
+    if constexpr (std::same_as<Clock, clock>) {
+        return {.deadline = to_nanoseconds(t.time_since_epoch()).count()};
+    } else {
+        return after(t - Clock::now());
+    }
+}
+
+}  // namespace runnel::detail

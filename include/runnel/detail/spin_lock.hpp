@@ -1,0 +1,36 @@
+// runnel/detail/spin_lock.hpp: the lock under channels, queues and waiters.
+//
+// Held for tens of nanoseconds and never across a switch. An owner that the kernel has descheduled
+// is waited for with growing sleeps, so that a spinner never burns its whole time slice.
+//
+// Memory order
+//   lock: exchange(acquire) pairs with unlock: store(release) [L-1]; the relaxed load only waits.
+#pragma once
+
+#include <atomic>
+
+namespace runnel::detail {
+
+/// One try_lock away from lockable: meets std's Lockable. A thread, not a goroutine, owns it.
+class spin_lock {
+public:
+    void lock() noexcept {
+        if (locked_.exchange(true, std::memory_order_acquire)) {  // [L-1]
+            lock_slow();
+        }
+    }
+
+    [[nodiscard]] bool try_lock() noexcept {
+        return !locked_.load(std::memory_order_relaxed) &&
+               !locked_.exchange(true, std::memory_order_acquire);  // [L-1]
+    }
+
+    void unlock() noexcept { locked_.store(false, std::memory_order_release); }  // [L-1]
+
+private:
+    void lock_slow() noexcept;
+
+    std::atomic<bool> locked_ = false;
+};
+
+}  // namespace runnel::detail

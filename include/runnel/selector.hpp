@@ -1,0 +1,148 @@
+// runnel/selector.hpp: select over cases that are known only at run time.
+#pragma once
+
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include <runnel/chan.hpp>
+#include <runnel/detail/limits.hpp>
+#include <runnel/detail/select_core.hpp>
+
+namespace runnel {
+
+/// A set of cases that may be waited on again and again: receive cases stay, a send case that was chosen
+/// is spent until it is given a new value by another add_send(). Holds its channels; the slots belong to
+/// the caller and must outlive it. Used by one goroutine at a time.
+class selector {
+public:
+    selector() = default;
+    selector(selector&&) noexcept = default;
+    selector& operator=(selector&&) noexcept = default;
+
+    /// Adds a receive case; when it is chosen, `slot` becomes the value, or empty if the channel is
+    /// closed and drained. Returns its index.
+    template <receivable C>
+    std::size_t add_recv(const C& ch, std::optional<typename C::value_type>& slot) {
+        return add(std::make_unique<recv_entry<typename C::value_type>>(ch.ref(), slot));
+    }
+
+    /// Adds a send case, which owns `value` until it is sent or taken back. Returns its index.
+    template <sendable C>
+    std::size_t add_send(const C& ch, typename C::value_type value) {
+        return add(
+            std::make_unique<send_entry<typename C::value_type>>(ch.ref(), std::move(value)));
+    }
+
+    /// Blocks until a case can proceed; returns the index of the chosen one. For ever if there is none.
+    /// Throws channel_closed for a chosen send on a closed channel (whose value can then be taken), and
+    /// the error that a chosen receive's channel was closed with.
+    std::size_t wait() { return *choose(true, {}); }
+    /// The same without blocking; nullopt if no case can proceed.
+    std::optional<std::size_t> try_wait() { return choose(false, {}); }
+    /// The same within a time.
+    template <class Rep, class Period>
+    std::optional<std::size_t> wait_for(std::chrono::duration<Rep, Period> d) {
+        return choose(true, detail::after(d));
+    }
+    template <class Clock, class Duration>
+    std::optional<std::size_t> wait_until(std::chrono::time_point<Clock, Duration> t) {
+        return choose(true, detail::at(t));
+    }
+
+    /// Case `i` is not chosen any more. Throws std::out_of_range for an index that was never given.
+    void disable(std::size_t i);
+
+    /// Takes the unsent value of send case `i` out, which is then spent. Throws std::logic_error if it
+    /// has none, or is not a send case of T.
+    template <class T>
+    T take(std::size_t i) {
+        auto* const e = dynamic_cast<send_entry<T>*>(entries_.at(i).get());
+        if (e == nullptr || !e->value) {
+            throw std::logic_error("runnel: selector: the case has no unsent value of this type");
+        }
+        T value = std::move(*e->value);
+        e->value.reset();
+        e->enabled = false;
+        return value;
+    }
+
+    [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
+
+private:
+    struct entry {
+        explicit entry(detail::chan_ref ch) noexcept : channel(std::move(ch)) {}
+        entry(const entry&) = delete;
+        entry& operator=(const entry&) = delete;
+        virtual ~entry() = default;
+        /// Describes the case to the core.
+        virtual void bind(detail::select_case& c) = 0;
+        /// It was chosen (`ok`: a value was handed over), or not.
+        virtual void chosen(bool ok) = 0;
+        virtual void passed_over() {}
+
+        detail::chan_ref channel;
+        bool enabled = true;
+    };
+
+    template <class T>
+    struct recv_entry final : entry {
+        recv_entry(detail::chan_ref ch, std::optional<T>& s) : entry(std::move(ch)), slot(s) {}
+        void bind(detail::select_case& c) override {
+            c.kind = detail::case_kind::recv;
+            c.slot = in.address();
+        }
+        void chosen(bool ok) override {
+            if (ok) {
+                slot = in.take();
+            } else {
+                slot.reset();
+                detail::rethrow_close_error(this->channel.get());
+            }
+        }
+
+        std::optional<T>& slot;
+        detail::incoming<T> in;
+    };
+
+    template <class T>
+    struct send_entry final : entry {
+        send_entry(detail::chan_ref ch, T&& v) : entry(std::move(ch)), value(std::move(v)) {}
+        void bind(detail::select_case& c) override {
+            c.kind = detail::case_kind::send;
+            out.emplace(*value);
+            c.slot = out->address();
+        }
+        void chosen(bool ok) override {
+            if (!ok) {
+                passed_over();
+                detail::throw_send_on_closed();
+            }
+            out.reset();
+            value.reset();
+            this->enabled = false;
+        }
+        void passed_over() override {
+            if (out) {
+                out->not_sent();
+                out.reset();
+            }
+        }
+
+        std::optional<T> value;
+        std::optional<detail::outgoing<T>> out;
+    };
+
+    std::size_t add(std::unique_ptr<entry> e);
+    std::optional<std::size_t> choose(bool blocking, const detail::wait_limits& limits);
+
+    std::vector<std::unique_ptr<entry>> entries_;
+    std::vector<detail::select_case> cases_;
+};
+
+}  // namespace runnel

@@ -1,0 +1,6 @@
+// runnel/sync.hpp: umbrella of the synchronisation primitives.
+#pragma once
+
+#include <runnel/sync/condition_variable.hpp>  // IWYU pragma: export
+#include <runnel/sync/mutex.hpp>               // IWYU pragma: export
+#include <runnel/sync/wait_group.hpp>          // IWYU pragma: export

@@ -1,0 +1,28 @@
+// runnel/time.hpp: sleeping.
+#pragma once
+
+#include <chrono>
+
+#include <runnel/clock.hpp>
+#include <runnel/detail/limits.hpp>
+
+namespace runnel {
+
+namespace detail {
+/// Blocks until `deadline`; returns at once if it has passed.
+void sleep_until_tick(ticks deadline) noexcept;
+}  // namespace detail
+
+/// Blocks for at least `d`; returns at once if `d` is zero or negative.
+template <class Rep, class Period>
+void sleep_for(std::chrono::duration<Rep, Period> d) {
+    detail::sleep_until_tick(detail::after(d).deadline);
+}
+
+/// Blocks until `t` has come.
+template <class Clock, class Duration>
+void sleep_until(std::chrono::time_point<Clock, Duration> t) {
+    detail::sleep_until_tick(detail::at(t).deadline);
+}
+
+}  // namespace runnel

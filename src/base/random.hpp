@@ -1,0 +1,29 @@
+// base/random.hpp: choices that must be cheap and fair, not secret.
+#pragma once
+
+#include <cstdint>
+
+namespace runnel::detail {
+
+/// xorshift64*: one multiplication, good enough for choices, not for secrets.
+class random_source {
+public:
+    explicit random_source(std::uint64_t seed) noexcept : state_(seed | 1U) {}
+
+    std::uint64_t next() noexcept {
+        state_ ^= state_ >> 12;
+        state_ ^= state_ << 25;
+        state_ ^= state_ >> 27;
+        return state_ * 0x2545f4914f6cdd1dULL;
+    }
+
+    /// Uniform in [0, bound).
+    std::uint32_t below(std::uint32_t bound) noexcept {
+        return static_cast<std::uint32_t>((next() >> 32) * bound >> 32);
+    }
+
+private:
+    std::uint64_t state_;
+};
+
+}  // namespace runnel::detail

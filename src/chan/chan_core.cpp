@@ -1,0 +1,359 @@
+#include "src/chan/chan_core.hpp"
+
+#include <mutex>
+#include <new>
+#include <stdexcept>
+#include <string>
+
+#include "src/base/fatal.hpp"
+
+namespace runnel::detail {
+
+chan_core::~chan_core() {
+    if (!senders.empty() || !receivers.empty()) {
+        fatal("a channel was destroyed while somebody waits on it: a handle that an operation uses "
+              "must live as long as the operation");
+    }
+    if (kind == element_kind::object) {
+        for (std::size_t left = count.load(); left > 0; --left) {
+            ops.destroy(at(head));
+            head = wrap(head + 1);
+        }
+    }
+}
+
+attempt chan_core::send_now(void* from, waiter*& peer, const waiter* self) noexcept {
+    if (closed.load(std::memory_order_relaxed)) {  // [C-1] under the lock
+        return attempt::closed;
+    }
+    if (!receivers.empty()) {
+        if (wait_node* const receiver = receivers.pop(self); receiver != nullptr) {
+            move_value(receiver->slot, from);
+            receiver->ok = true;
+            peer = receiver->owner;
+            return attempt::done;
+        }
+    }
+    const std::size_t filled = count.load(std::memory_order_relaxed);  // [C-1] under the lock
+    if (filled < capacity) {
+        move_value(at(wrap(head + filled)), from);
+        set_count(filled + 1);
+        return attempt::done;
+    }
+    return attempt::would_block;
+}
+
+void chan_core::take_head(void* to) noexcept {
+    std::byte* const oldest = at(head);
+    move_value(to, oldest);
+    if (kind == element_kind::object) {
+        ops.destroy(oldest);
+    }
+    head = wrap(head + 1);
+}
+
+attempt chan_core::recv_now(void* to, waiter*& peer, const waiter* self) noexcept {
+    const std::size_t filled = count.load(std::memory_order_relaxed);  // [C-1] under the lock
+    if (filled > 0) {
+        take_head(to);
+        // The ring was full if somebody waits: the first in line gets the free place.
+        if (!senders.empty()) {
+            if (wait_node* const sender = senders.pop(self); sender != nullptr) {
+                move_value(at(wrap(head + filled - 1)), sender->slot);
+                sender->ok = true;
+                peer = sender->owner;
+                return attempt::done;
+            }
+        }
+        set_count(filled - 1);
+        return attempt::done;
+    }
+    if (!senders.empty()) {
+        if (wait_node* const sender = senders.pop(self); sender != nullptr) {
+            move_value(to, sender->slot);
+            sender->ok = true;
+            peer = sender->owner;
+            return attempt::done;
+        }
+    }
+    return closed.load(std::memory_order_relaxed) ? attempt::closed  // [C-1] under the lock
+                                                  : attempt::would_block;
+}
+
+bool chan_core::may_send() const noexcept {
+    if (closed.load(std::memory_order_acquire)) {  // [C-2]
+        return true;
+    }
+    return !receivers.empty() || count.load(std::memory_order_acquire) < capacity;  // [C-2]
+}
+
+bool chan_core::may_recv() const noexcept {
+    if (count.load(std::memory_order_acquire) > 0 || !senders.empty()) {  // [C-1]
+        return true;
+    }
+    return closed.load(std::memory_order_acquire);  // [C-1]
+}
+
+void chan_core::close(std::exception_ptr why) {
+    // Waiters that have been ended stay in their frames until they are woken: their nodes carry the
+    // list.
+    wait_node* first = nullptr;
+    wait_node** end = &first;
+    {
+        const std::lock_guard hold(lock);
+        if (closed.load(std::memory_order_relaxed)) {  // [C-1] under the lock
+            throw channel_closed("runnel: close of a closed channel");
+        }
+        close_error = std::move(why);
+        closed.store(true, std::memory_order_release);  // [C-1]
+        for (wait_queue* queue : {&receivers, &senders}) {
+            while (wait_node* const node = queue->pop()) {
+                node->ok = false;
+                node->next = nullptr;
+                *end = node;
+                end = &node->next;
+            }
+        }
+    }
+    while (first != nullptr) {
+        wait_node* const node = first;
+        first = node->next;
+        wake(*node->owner);
+    }
+}
+
+namespace {
+
+/// A call on the nil channel: nobody will ever end it but its limits.
+suspension wait_forever(chan_call& call, wait_kind kind, const void* where) noexcept {
+    begin_wait(call.who, kind, where);
+    return park(call.who);
+}
+
+op_status wait_on_nil(wait_kind kind, const void* where, const wait_limits& limits) noexcept {
+    waiter who;
+    who.contested = true;
+    begin_wait(who, kind, where);
+    park_limited(who, limits);
+    return who.how() == wait_canceled ? op_status::canceled : op_status::timeout;
+}
+
+/// Under the lock: puts the caller in line.
+void line_up(wait_queue& queue, chan_call& call, void* slot, wait_kind kind,
+             const void* where) noexcept {
+    begin_wait(call.who, kind, where);
+    call.node.owner = &call.who;
+    call.node.slot = slot;
+    queue.push_back(call.node);
+}
+
+op_status status_of(attempt result, op_status blocked) noexcept {
+    switch (result) {
+        case attempt::done:
+            return op_status::ok;
+        case attempt::closed:
+            return op_status::closed;
+        case attempt::would_block:
+            break;
+    }
+    return blocked;
+}
+
+/// Parks a lined-up call within its limits and leaves the line.
+op_status wait_in_line(chan_core& c, wait_queue& queue, chan_call& call,
+                       const wait_limits& limits) noexcept {
+    park_limited(call.who, limits);
+    switch (call.who.how()) {
+        case wait_timed_out:
+        case wait_canceled: {
+            const std::lock_guard hold(c.lock);
+            queue.remove(call.node);
+            return call.who.how() == wait_canceled ? op_status::canceled : op_status::timeout;
+        }
+        default:
+            return call.node.ok ? op_status::ok : op_status::closed;
+    }
+}
+
+bool has_passed(const wait_limits& limits) noexcept {
+    return limits.deadline != never && limits.deadline <= now();
+}
+
+}  // namespace
+
+suspension chan_send(chan_core* c, void* from, chan_call& call) noexcept {
+    if (c == nullptr) {
+        return wait_forever(call, wait_kind::chan_send_nil, __builtin_return_address(0));
+    }
+    waiter* peer = nullptr;
+    c->lock.lock();
+    const attempt result = c->send_now(from, peer, nullptr);
+    if (result == attempt::would_block) {
+        line_up(c->senders, call, from, wait_kind::chan_send, __builtin_return_address(0));
+        c->lock.unlock();
+        return park(call.who);
+    }
+    c->lock.unlock();
+    call.node.ok = result == attempt::done;
+    if (peer != nullptr) {
+        wake(*peer);
+    }
+    return {nullptr, nullptr};
+}
+
+suspension chan_recv(chan_core* c, void* to, chan_call& call) noexcept {
+    if (c == nullptr) {
+        return wait_forever(call, wait_kind::chan_recv_nil, __builtin_return_address(0));
+    }
+    waiter* peer = nullptr;
+    c->lock.lock();
+    const attempt result = c->recv_now(to, peer, nullptr);
+    if (result == attempt::would_block) {
+        line_up(c->receivers, call, to, wait_kind::chan_recv, __builtin_return_address(0));
+        c->lock.unlock();
+        return park(call.who);
+    }
+    c->lock.unlock();
+    call.node.ok = result == attempt::done;
+    if (peer != nullptr) {
+        wake(*peer);
+    }
+    return {nullptr, nullptr};
+}
+
+op_status chan_try_send(chan_core* c, void* from) noexcept {
+    if (c == nullptr || !c->may_send()) {
+        return op_status::full;
+    }
+    waiter* peer = nullptr;
+    c->lock.lock();
+    const attempt result = c->send_now(from, peer, nullptr);
+    c->lock.unlock();
+    if (peer != nullptr) {
+        wake(*peer);
+    }
+    return status_of(result, op_status::full);
+}
+
+op_status chan_try_recv(chan_core* c, void* to) noexcept {
+    if (c == nullptr || !c->may_recv()) {
+        return op_status::empty;
+    }
+    waiter* peer = nullptr;
+    c->lock.lock();
+    const attempt result = c->recv_now(to, peer, nullptr);
+    c->lock.unlock();
+    if (peer != nullptr) {
+        wake(*peer);
+    }
+    return status_of(result, op_status::empty);
+}
+
+op_status chan_send_limited(chan_core* c, void* from, const wait_limits& limits) noexcept {
+    const void* const where = __builtin_return_address(0);
+    if (c == nullptr) {
+        return has_passed(limits) ? op_status::timeout
+                                  : wait_on_nil(wait_kind::chan_send_nil, where, limits);
+    }
+    chan_call call;
+    call.who.contested = true;
+    waiter* peer = nullptr;
+    c->lock.lock();
+    const attempt result = c->send_now(from, peer, nullptr);
+    if (result != attempt::would_block || has_passed(limits)) {
+        c->lock.unlock();
+        if (peer != nullptr) {
+            wake(*peer);
+        }
+        return status_of(result, op_status::timeout);
+    }
+    line_up(c->senders, call, from, wait_kind::chan_send, where);
+    c->lock.unlock();
+    return wait_in_line(*c, c->senders, call, limits);
+}
+
+op_status chan_recv_limited(chan_core* c, void* to, const wait_limits& limits) noexcept {
+    const void* const where = __builtin_return_address(0);
+    if (c == nullptr) {
+        return has_passed(limits) ? op_status::timeout
+                                  : wait_on_nil(wait_kind::chan_recv_nil, where, limits);
+    }
+    chan_call call;
+    call.who.contested = true;
+    waiter* peer = nullptr;
+    c->lock.lock();
+    const attempt result = c->recv_now(to, peer, nullptr);
+    if (result != attempt::would_block || has_passed(limits)) {
+        c->lock.unlock();
+        if (peer != nullptr) {
+            wake(*peer);
+        }
+        return status_of(result, op_status::timeout);
+    }
+    line_up(c->receivers, call, to, wait_kind::chan_recv, where);
+    c->lock.unlock();
+    return wait_in_line(*c, c->receivers, call, limits);
+}
+
+chan_core* make_chan_core(std::ptrdiff_t capacity, const element_ops& ops) {
+    constexpr auto limit = static_cast<std::size_t>(PTRDIFF_MAX) / 2;
+    const auto wanted = static_cast<std::size_t>(capacity);
+    if (capacity < 0 || (ops.size != 0 && wanted > limit / ops.size)) {
+        throw std::length_error("runnel: make_chan: impossible capacity " +
+                                std::to_string(capacity));
+    }
+    const std::size_t bytes = ops.kind == element_kind::nothing ? 0 : wanted * ops.size;
+    std::byte* ring = nullptr;
+    if (bytes != 0) {
+        ring = static_cast<std::byte*>(::operator new(bytes, std::align_val_t(ops.align)));
+    }
+    try {
+        return new chan_core(wanted, ops, ring);
+    } catch (...) {
+        ::operator delete(ring, std::align_val_t(ops.align));
+        throw;
+    }
+}
+
+void retain(chan_core* c) noexcept {
+    // Whoever copies a handle has one: the count needs no order [C-3].
+    c->handles.fetch_add(1, std::memory_order_relaxed);
+}
+
+void release(chan_core* c) noexcept {
+    if (c->handles.fetch_sub(1) != 1) {
+        return;
+    }
+    std::byte* const ring = c->ring;
+    const std::size_t align = c->ops.align;
+    delete c;
+    ::operator delete(ring, std::align_val_t(align));
+}
+
+void chan_close(chan_core* c, std::exception_ptr error) {
+    if (c == nullptr) {
+        throw std::logic_error("runnel: close of a nil channel");
+    }
+    c->close(std::move(error));
+}
+
+std::exception_ptr chan_close_error(chan_core* c) noexcept {
+    if (c == nullptr || !c->closed.load(std::memory_order_acquire)) {  // [C-1]
+        return nullptr;
+    }
+    return c->close_error;
+}
+
+void rethrow_close_error(chan_core* c) {
+    if (c->close_error) {
+        std::rethrow_exception(c->close_error);
+    }
+}
+
+std::size_t chan_len(chan_core* c) noexcept { return c == nullptr ? 0 : c->count.load(); }
+
+std::size_t chan_cap(chan_core* c) noexcept { return c == nullptr ? 0 : c->capacity; }
+
+void throw_send_on_closed() { throw channel_closed("runnel: send on a closed channel"); }
+
+}  // namespace runnel::detail

@@ -1,0 +1,101 @@
+// chan/chan_core.hpp: the channel.
+//
+// Purpose   One algorithm for all channels: a ring of `capacity` elements (none for an unbuffered one)
+//           and two queues of waiters. A value goes straight to a waiting receiver, else into the ring,
+//           else its sender waits.
+// Invariants (of a channel whose lock is free)
+//   C1  At most one of `senders` and `receivers` holds a waiter that can still be ended, except for one
+//       goroutine that selects both directions at once.                  (send_now, recv_now)
+//   C2  Receivers wait only while the ring is empty; senders wait only while it is full. So nobody
+//       overtakes a waiter.                                              (send_now, recv_now, close)
+//   C3  A value is constructed in its new place before its owner is woken, and its old place is
+//       destroyed at once.                                               (send_now, recv_now)
+//   C4  Once closed, nobody waits.                                       (close)
+// Locks     lock (leaf). No user code runs under it but moves and destructors that do not throw;
+//           nobody is woken under it.
+// Memory order
+//   count, closed: written under the lock; try operations read them without it to fail fast. A receive
+//   reads empty (acquire), then open [C-1]: close() stores after every value that was sent before it,
+//   so "empty, and then open" was true together at the first read. A send reads open (acquire), then
+//   full [C-2], likewise. The writes are releases.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstring>
+#include <exception>
+
+#include <runnel/detail/chan_core.hpp>
+#include <runnel/detail/spin_lock.hpp>
+
+namespace runnel::detail {
+
+/// What a locked attempt came to.
+enum class attempt : std::uint8_t { done, closed, would_block };
+
+class chan_core {
+public:
+    chan_core(std::size_t cap, const element_ops& operations, std::byte* memory) noexcept
+        : kind(operations.kind),
+          element_size(operations.size),
+          capacity(cap),
+          ops(operations),
+          ring(memory) {}
+    ~chan_core();
+    chan_core(const chan_core&) = delete;
+    chan_core& operator=(const chan_core&) = delete;
+
+    /// Under the lock: sends or receives without waiting. `peer` becomes the waiter to wake after the
+    /// unlock, if any. Waiters of `self` are passed over.
+    [[nodiscard]] attempt send_now(void* from, waiter*& peer, const waiter* self) noexcept;
+    [[nodiscard]] attempt recv_now(void* to, waiter*& peer, const waiter* self) noexcept;
+
+    /// Without the lock: false only if at some moment during the call the operation would have blocked.
+    [[nodiscard]] bool may_send() const noexcept;
+    [[nodiscard]] bool may_recv() const noexcept;
+
+    void close(std::exception_ptr why);
+
+    // The hot words share a cache line.
+    spin_lock lock;
+    std::atomic<bool> closed = false;
+    const element_kind kind;
+    std::atomic<std::uint32_t> handles = 1;
+    const std::size_t element_size;
+    const std::size_t capacity;
+    std::atomic<std::size_t> count = 0;
+    std::size_t head = 0;  ///< index of the oldest value
+    wait_queue senders;
+    wait_queue receivers;
+
+    const element_ops& ops;
+    std::byte* const ring;
+    std::exception_ptr close_error;  ///< written before `closed`
+
+private:
+    void move_value(void* to, void* from) const noexcept {
+        switch (kind) {
+            case element_kind::nothing:
+                return;
+            case element_kind::word:
+                std::memcpy(to, from, sizeof(std::uint64_t));
+                return;
+            case element_kind::bytes:
+                std::memcpy(to, from, element_size);
+                return;
+            case element_kind::object:
+                ops.move(to, from);
+                return;
+        }
+    }
+    [[nodiscard]] std::byte* at(std::size_t index) const noexcept {
+        return ring + index * element_size;
+    }
+    [[nodiscard]] std::size_t wrap(std::size_t index) const noexcept {
+        return index >= capacity ? index - capacity : index;
+    }
+    void set_count(std::size_t n) noexcept { count.store(n, std::memory_order_release); }  // [C-1]
+    void take_head(void* to) noexcept;
+};
+
+}  // namespace runnel::detail

@@ -1,0 +1,43 @@
+#include <runnel/selector.hpp>
+
+namespace runnel {
+
+std::size_t selector::add(std::unique_ptr<entry> e) {
+    cases_.reserve(entries_.size() + 1);  // so that choose() does not allocate
+    entries_.push_back(std::move(e));
+    return entries_.size() - 1;
+}
+
+void selector::disable(std::size_t i) { entries_.at(i)->enabled = false; }
+
+std::optional<std::size_t> selector::choose(bool blocking, const detail::wait_limits& limits) {
+    cases_.assign(entries_.size(), {});
+    for (std::size_t i = 0; i < entries_.size(); ++i) {
+        if (entries_[i]->enabled) {
+            cases_[i].channel = entries_[i]->channel.get();
+            entries_[i]->bind(cases_[i]);
+        }
+    }
+    detail::select_call call;
+    call.cases = cases_;
+    call.blocking = blocking;
+    call.limits = limits;
+    if (limits.any()) {
+        detail::select_limited(call);
+    } else {
+        detail::suspend(detail::select_begin(call));
+        detail::select_finish(call);
+    }
+    for (std::size_t i = 0; i < entries_.size(); ++i) {
+        if (i != call.chosen && entries_[i]->enabled) {
+            entries_[i]->passed_over();
+        }
+    }
+    if (call.chosen >= entries_.size()) {
+        return std::nullopt;
+    }
+    entries_[call.chosen]->chosen(cases_[call.chosen].node.ok);
+    return call.chosen;
+}
+
+}  // namespace runnel

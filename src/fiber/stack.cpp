@@ -1,0 +1,176 @@
+#include "src/fiber/stack.hpp"
+
+#include <algorithm>
+#include <mutex>
+
+#include "src/base/fatal.hpp"
+#include "src/fiber/valgrind.hpp"
+
+namespace runnel::detail {
+namespace {
+
+constexpr std::size_t arena_bytes = std::size_t{64} << 20;
+constexpr std::size_t kept_hot = 16 * 1024;       // the top of a stack stays committed
+constexpr std::size_t depot_keeps_hot = 1024;     // stacks in the depot whose top stays committed
+
+void give_back_deep_pages(const stack& s, std::size_t keep) noexcept {
+    if (s.size() > keep) {
+        os::discard(s.low, s.size() - keep);
+    }
+}
+
+}  // namespace
+
+stack_depot::~stack_depot() {
+    for (const arena& a : arenas_) {
+        os::release(a.start, a.bytes);
+    }
+}
+
+bool stack_depot::guard(std::byte* start) noexcept {
+    if (policy_.method == os::guard_method::none) {
+        unguarded_.fetch_add(1);
+        return false;
+    }
+    if (policy_.method == os::guard_method::mprotect &&
+        guards_.load() >= policy_.guard_budget) {
+        if (unguarded_.fetch_add(1) == 0 && policy_.warn_unguarded) {
+            print_error("warning: no mappings left for guard pages (vm.max_map_count); further "
+                        "stacks are unguarded");
+        }
+        return false;
+    }
+    if (!os::install_guard(start, guard_bytes, policy_.method)) {
+        if (unguarded_.fetch_add(1) == 0 && policy_.warn_unguarded) {
+            print_error("warning: the system refused a guard page; further stacks may be unguarded");
+        }
+        return false;
+    }
+    guards_.fetch_add(1);
+    return true;
+}
+
+void stack_depot::open_arena() noexcept {
+    const std::size_t slot = policy_.size + guard_bytes;
+    const std::size_t count = std::max<std::size_t>(arena_bytes / slot, 1);
+    std::byte* const start = os::reserve(count * slot);
+    if (start == nullptr) {
+        fatal("cannot reserve address space for goroutine stacks (limits: ulimit -v, "
+              "vm.overcommit_memory)");
+    }
+    arenas_.push_back({.start = start, .bytes = count * slot, .stacks = std::vector<stack>(count)});
+}
+
+stack* stack_depot::carve() noexcept {
+    if (arenas_.empty() || arenas_.back().carved == arenas_.back().stacks.size()) {
+        open_arena();
+    }
+    arena& a = arenas_.back();
+    const std::size_t slot = policy_.size + guard_bytes;
+    std::byte* const start = a.start + a.carved * slot;
+    stack& s = a.stacks[a.carved++];
+    s.low = start + guard_bytes;
+    s.top = s.low + policy_.size;
+    s.pooled = true;
+    s.guarded = guard(start);
+    tell_valgrind_stack(s.low, s.top);
+    return &s;
+}
+
+stack* stack_depot::take(std::size_t wanted) noexcept {
+    const std::lock_guard hold(lock_);
+    stack* list = nullptr;
+    for (std::size_t i = 0; i < wanted; ++i) {
+        stack* s = free_;
+        if (s != nullptr) {
+            free_ = s->next;
+            --free_count_;
+        } else if (list == nullptr || i < 4) {
+            s = carve();
+        } else {
+            break;
+        }
+        s->next = list;
+        list = s;
+    }
+    return list;
+}
+
+void stack_depot::give(stack* list) noexcept {
+    // Outside the lock: the pages are ours alone until the list is linked in.
+    const bool plenty = free_count_ > depot_keeps_hot;
+    stack* last = nullptr;
+    std::size_t count = 0;
+    for (stack* s = list; s != nullptr; s = s->next) {
+        give_back_deep_pages(*s, plenty ? 0 : kept_hot);
+        s->used = false;
+        last = s;
+        ++count;
+    }
+    if (last == nullptr) {
+        return;
+    }
+    const std::lock_guard hold(lock_);
+    last->next = free_;
+    free_ = list;
+    free_count_ += count;
+}
+
+stack* stack_depot::map_one(std::size_t size) noexcept {
+    std::byte* const start = os::reserve(size + guard_bytes);
+    if (start == nullptr) {
+        fatal("cannot reserve address space for a goroutine's stack");
+    }
+    auto* s = new stack;
+    s->low = start + guard_bytes;
+    s->top = s->low + size;
+    s->guarded = guard(start);
+    tell_valgrind_stack(s->low, s->top);
+    return s;
+}
+
+void stack_depot::unmap_one(stack* s) noexcept {
+    if (s->guarded) {
+        guards_.fetch_sub(1);
+    }
+    os::release(s->low - guard_bytes, s->size() + guard_bytes);
+    delete s;
+}
+
+void stack_cache::refill() noexcept {
+    free_ = depot_.take(capacity / 2);
+    count_ = 0;
+    for (const stack* s = free_; s != nullptr; s = s->next) {
+        ++count_;
+    }
+}
+
+void stack_cache::shrink() noexcept {
+    // The coldest half goes.
+    stack* last_kept = free_;
+    for (std::size_t i = 1; i < capacity / 2; ++i) {
+        last_kept = last_kept->next;
+    }
+    stack* const cold = last_kept->next;
+    last_kept->next = nullptr;
+    count_ = capacity / 2;
+    depot_.give(cold);
+}
+
+void stack_cache::trim() noexcept {
+    for (stack* s = free_; s != nullptr; s = s->next) {
+        if (s->used) {
+            s->used = false;
+            give_back_deep_pages(*s, kept_hot);
+        }
+    }
+}
+
+void stack_cache::flush() noexcept {
+    stack* const all = free_;
+    free_ = nullptr;
+    count_ = 0;
+    depot_.give(all);
+}
+
+}  // namespace runnel::detail

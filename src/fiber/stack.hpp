@@ -1,0 +1,137 @@
+// fiber/stack.hpp: goroutine stacks: reserved in large mappings, committed by touching them, guarded.
+//
+// Purpose   A stack costs address space until it is used, and one page once it is. Stacks of the
+//           default size are carved from arenas and recycled, hot ones first; other sizes are mapped
+//           one by one.
+// Invariants
+//   K1  A stack in a cache belongs to one worker alone; in the depot, to the depot's lock.
+//   K2  A goroutine that ends may put the stack it still stands on into its own worker's cache: nobody
+//       else takes from it, and the worker takes again only after the switch.      (finishing goroutine)
+//   K3  discard() is never applied to a stack that somebody stands on: only to stacks that have been
+//       in the cache since before the worker's last switch.               (stack_cache, worker loop)
+// Locks     depot lock_ (leaf). Held across mmap and guard calls; never while a goroutine is made ready.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include <runnel/detail/spin_lock.hpp>
+
+#include "src/os/pages.hpp"
+
+namespace runnel::detail {
+
+/// One stack; the descriptor lives apart from it, so an unused stack has no page.
+struct stack {
+    std::byte* low = nullptr;  ///< lowest usable byte; the guard ends here
+    std::byte* top = nullptr;
+    stack* next = nullptr;
+    bool guarded = false;
+    bool used = false;    ///< given out since the last trim
+    bool pooled = false;  ///< false: mapped for one goroutine
+
+    [[nodiscard]] std::size_t size() const noexcept { return static_cast<std::size_t>(top - low); }
+};
+
+struct stack_policy {
+    std::size_t size = 256 * 1024;  ///< usable bytes, whole pages
+    os::guard_method method = os::guard_method::none;
+    std::size_t guard_budget = 0;  ///< how many stacks may be guarded by mprotect
+    bool warn_unguarded = false;
+};
+
+inline constexpr std::size_t guard_bytes = 16 * 1024;  // frames larger than a page still hit it
+inline constexpr std::size_t min_stack_size = 16 * 1024;
+inline constexpr std::size_t max_stack_size = std::size_t{1} << 30;
+
+/// Where a runtime's stacks come from. All members may be called from any thread.
+class stack_depot {
+public:
+    explicit stack_depot(const stack_policy& policy) noexcept : policy_(policy) {}
+    ~stack_depot();
+    stack_depot(const stack_depot&) = delete;
+    stack_depot& operator=(const stack_depot&) = delete;
+
+    [[nodiscard]] const stack_policy& policy() const noexcept { return policy_; }
+
+    /// Takes up to `wanted` stacks as a list, carving at least one; terminates when the system has
+    /// no more address space.
+    [[nodiscard]] stack* take(std::size_t wanted) noexcept;
+    /// Takes a list back; memory beyond what is soon reused is given to the system first.
+    void give(stack* list) noexcept;
+
+    /// Maps a stack of `size` bytes for one goroutine.
+    [[nodiscard]] stack* map_one(std::size_t size) noexcept;
+    void unmap_one(stack* s) noexcept;
+
+    [[nodiscard]] std::size_t unguarded() const noexcept { return unguarded_.load(); }
+
+private:
+    struct arena {
+        std::byte* start;
+        std::size_t bytes;
+        std::vector<stack> stacks;
+        std::size_t carved = 0;
+    };
+
+    stack* carve() noexcept;
+    bool guard(std::byte* start) noexcept;
+    void open_arena() noexcept;
+
+    const stack_policy policy_;
+    // Protected by lock_.
+    spin_lock lock_;
+    std::vector<arena> arenas_;
+    stack* free_ = nullptr;
+    std::atomic<std::size_t> free_count_ = 0;  ///< written under lock_, read anywhere as a hint
+    // Statistics and the mapping budget.
+    std::atomic<std::size_t> guards_ = 0;
+    std::atomic<std::size_t> unguarded_ = 0;
+};
+
+/// A worker's own hot stacks. Not synchronised (K1).
+class stack_cache {
+public:
+    explicit stack_cache(stack_depot& depot) noexcept : depot_(depot) {}
+    ~stack_cache() { flush(); }
+    stack_cache(const stack_cache&) = delete;
+    stack_cache& operator=(const stack_cache&) = delete;
+
+    [[nodiscard]] stack* take() noexcept {
+        if (free_ == nullptr) {
+            refill();
+        }
+        stack* const s = free_;
+        free_ = s->next;
+        --count_;
+        s->used = true;
+        return s;
+    }
+
+    /// The caller may still stand on `s` (K2).
+    void give(stack* s) noexcept {
+        s->next = free_;
+        free_ = s;
+        ++count_;
+    }
+
+    [[nodiscard]] bool overfull() const noexcept { return count_ > capacity; }
+    /// Hands half of an overfull cache to the depot. Not from a stack that is in the cache.
+    void shrink() noexcept;
+    /// Gives back the deep pages of stacks used since the last call. Not from a cached stack.
+    void trim() noexcept;
+    void flush() noexcept;
+
+private:
+    static constexpr std::size_t capacity = 64;
+
+    void refill() noexcept;
+
+    stack_depot& depot_;
+    stack* free_ = nullptr;
+    std::size_t count_ = 0;
+};
+
+}  // namespace runnel::detail

@@ -1,0 +1,67 @@
+#include "src/os/thread.hpp"
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+namespace runnel::os {
+
+thread_stack this_thread_stack() noexcept {
+    pthread_attr_t attributes;
+    void* low = nullptr;
+    std::size_t size = 0;
+    if (::pthread_getattr_np(::pthread_self(), &attributes) == 0) {
+        ::pthread_attr_getstack(&attributes, &low, &size);
+        ::pthread_attr_destroy(&attributes);
+    }
+    return {.low = low, .size = size};
+}
+
+signals_blocked::signals_blocked() noexcept {
+    static_assert(sizeof(sigset_t) <= sizeof saved_);
+    sigset_t all;
+    ::sigfillset(&all);
+    for (const int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGPROF}) {
+        ::sigdelset(&all, own);
+    }
+    sigset_t before;
+    ::pthread_sigmask(SIG_BLOCK, &all, &before);
+    std::memcpy(saved_, &before, sizeof before);
+}
+
+signals_blocked::~signals_blocked() {
+    sigset_t before;
+    std::memcpy(&before, saved_, sizeof before);
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+unsigned long this_thread_handle() noexcept { return ::pthread_self(); }
+
+void sleep_forever() noexcept {
+    for (;;) {
+        ::pause();
+    }
+}
+
+std::size_t thread_count() noexcept {
+    std::ifstream status("/proc/self/status");
+    for (std::string line; std::getline(status, line);) {
+        constexpr std::string_view key = "Threads:";
+        if (line.starts_with(key)) {
+            return std::strtoul(line.c_str() + key.size(), nullptr, 10);
+        }
+    }
+    return SIZE_MAX;
+}
+
+void name_this_thread(const char* name) noexcept { ::pthread_setname_np(::pthread_self(), name); }
+
+}  // namespace runnel::os

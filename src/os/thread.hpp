@@ -1,0 +1,41 @@
+// os/thread.hpp: what a worker thread asks of the system.
+#pragma once
+
+#include <cstddef>
+
+namespace runnel::os {
+
+struct thread_stack {
+    const void* low;
+    std::size_t size;
+};
+
+/// The stack of the calling thread, as the system made it.
+[[nodiscard]] thread_stack this_thread_stack() noexcept;
+
+/// pthread_self() as a number, for thread_cpu_time().
+[[nodiscard]] unsigned long this_thread_handle() noexcept;
+
+/// Sleeps for good; signals are still handled.
+[[noreturn]] void sleep_forever() noexcept;
+
+/// Blocks all signals but those that the thread itself causes (SIGSEGV and its like) while it lives:
+/// a thread created meanwhile inherits that, so handlers run on the program's own threads.
+class signals_blocked {
+public:
+    signals_blocked() noexcept;
+    ~signals_blocked();
+    signals_blocked(const signals_blocked&) = delete;
+    signals_blocked& operator=(const signals_blocked&) = delete;
+
+private:
+    alignas(16) unsigned char saved_[128];
+};
+
+/// How many threads the process has; SIZE_MAX if that cannot be read.
+[[nodiscard]] std::size_t thread_count() noexcept;
+
+/// Names the calling thread for debuggers and ps; at most 15 characters count.
+void name_this_thread(const char* name) noexcept;
+
+}  // namespace runnel::os

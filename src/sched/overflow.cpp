@@ -1,0 +1,79 @@
+#include "src/sched/overflow.hpp"
+
+#include <signal.h>
+
+#include <cstdint>
+#include <cstdio>
+
+#include "src/base/fatal.hpp"
+#include "src/sched/current.hpp"
+#include "src/sched/worker.hpp"
+
+namespace runnel::detail {
+namespace {
+
+constexpr std::size_t alternate_bytes = 64 * 1024;  // sanitizers' own handlers need room
+struct sigaction previous_segv;
+struct sigaction previous_bus;
+
+bool in_guard(const goroutine& g, const void* address) noexcept {
+    const auto at = reinterpret_cast<std::uintptr_t>(address);
+    const auto low = reinterpret_cast<std::uintptr_t>(g.on->low);
+    return at < low && at >= low - guard_bytes;
+}
+
+void report_overflow(const goroutine& g) noexcept {
+    char text[512];
+    const char* const name = g.name ? g.name->c_str() : "";
+    const int length = std::snprintf(
+        text, sizeof text,
+        "stack overflow in goroutine %llu%s%s%s: its stack of %zu KiB is used up (started at %s:%u); "
+        "give it more with go_options.stack_size",
+        static_cast<unsigned long long>(g.id), g.name ? " '" : "", name, g.name ? "'" : "",
+        g.on->size() / 1024, g.started.file != nullptr ? g.started.file : "?", g.started.line);
+    print_error({text, length > 0 ? static_cast<std::size_t>(length) : 0});
+}
+
+void on_fault(int signal, siginfo_t* info, void* context) {
+    const struct sigaction& previous = signal == SIGSEGV ? previous_segv : previous_bus;
+    const worker* const w = current_worker();
+    if (w != nullptr && w->current != nullptr && w->current->on != nullptr &&
+        in_guard(*w->current, info->si_addr)) {
+        report_overflow(*w->current);
+        ::signal(signal, SIG_DFL);  // returning faults again and ends the process with a core
+        return;
+    }
+    if ((previous.sa_flags & SA_SIGINFO) != 0 && previous.sa_sigaction != nullptr) {
+        previous.sa_sigaction(signal, info, context);
+    } else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
+        previous.sa_handler(signal);
+    } else {
+        ::signal(signal, SIG_DFL);
+    }
+}
+
+}  // namespace
+
+void install_overflow_handler() noexcept {
+    struct sigaction action {};
+    action.sa_sigaction = on_fault;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    ::sigemptyset(&action.sa_mask);
+    ::sigaction(SIGSEGV, &action, &previous_segv);
+    ::sigaction(SIGBUS, &action, &previous_bus);
+}
+
+alternate_stack::alternate_stack() noexcept : memory_(new char[alternate_bytes]) {
+    stack_t own{};
+    own.ss_sp = memory_.get();
+    own.ss_size = alternate_bytes;
+    ::sigaltstack(&own, nullptr);
+}
+
+alternate_stack::~alternate_stack() {
+    stack_t off{};
+    off.ss_flags = SS_DISABLE;
+    ::sigaltstack(&off, nullptr);
+}
+
+}  // namespace runnel::detail

@@ -1,0 +1,96 @@
+// sched/park.cpp: blocking, for goroutines and for plain threads alike.
+#include <runnel/detail/park.hpp>
+
+#include <thread>
+
+#include "src/os/clock.hpp"
+#include "src/sched/current.hpp"
+#include "src/sched/park.hpp"
+#include "src/sched/scheduler.hpp"
+
+namespace runnel::detail {
+
+void begin_wait(waiter& w, wait_kind kind, const void* where) noexcept {
+    worker* const on = current_worker();
+    if (on != nullptr) {
+        w.self = on->current;
+        w.self->set_waiting(kind, where);
+    } else {
+        w.thread = &current_parker();
+    }
+}
+
+void give_up_wait(waiter& w) noexcept {
+    if (w.self != nullptr) {
+        w.self->set_waiting(wait_kind::none, nullptr);
+    }
+}
+
+suspension park(waiter& w) noexcept {
+    if (w.self == nullptr) {
+        w.thread->park();
+        return {nullptr, nullptr};
+    }
+    worker& on = *current_worker();
+    return on.home.leave(on, w.self);
+}
+
+void park_here(waiter& w) noexcept { suspend(park(w)); }
+
+void park_until(waiter& w, ticks deadline) noexcept {
+    if (deadline == never) {
+        park_here(w);
+        return;
+    }
+    if (w.self == nullptr) {
+        if (!w.thread->park_until(deadline) && !w.end(wait_timed_out)) {
+            w.thread->park();  // somebody else has just ended it: the grant is on its way
+        }
+        return;
+    }
+    wait_timer timer(w);
+    timer.when = deadline;
+    worker& on = *current_worker();
+    on.home.add_timer(on, timer);
+    park_here(w);
+    timer.heap->remove(timer);
+}
+
+void wake(waiter& w) noexcept {
+    if (w.self != nullptr) {
+        w.self->home->ready(w.self);
+    } else {
+        w.thread->grant();
+    }
+}
+
+ticks now() noexcept {
+    worker* const on = current_worker();
+    return on != nullptr ? on->home.now() : os::monotonic_now();
+}
+
+ticks deadline_after(std::chrono::nanoseconds d) noexcept {
+    const ticks at = now();
+    return d.count() > never - at ? never : at + d.count();
+}
+
+std::uint32_t random_below(std::uint32_t bound) noexcept {
+    worker* const on = current_worker();
+    return on != nullptr ? on->random.below(bound) : thread_random().below(bound);
+}
+
+bool on_goroutine() noexcept {
+    const worker* const on = current_worker();
+    return on != nullptr && on->current != nullptr;
+}
+
+suspension begin_yield() noexcept {
+    worker* const on = current_worker();
+    if (on == nullptr) {
+        std::this_thread::yield();
+        return {nullptr, nullptr};
+    }
+    return on->home.yield(*on, on->current);
+}
+
+}  // namespace runnel::detail

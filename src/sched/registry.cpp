@@ -1,0 +1,124 @@
+#include "src/sched/registry.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <mutex>
+#include <stdexcept>
+#include <vector>
+
+#include <runnel/runtime.hpp>
+
+#include "src/base/fatal.hpp"
+#include "src/os/cpus.hpp"
+#include "src/sched/current.hpp"
+#include "src/sched/scheduler.hpp"
+
+namespace runnel::detail {
+namespace {
+
+/// Never destroyed: static destructors and late threads may still look.
+struct registry {
+    std::mutex lock;
+    // Protected by lock.
+    std::vector<scheduler*> all;
+    runtime_options options;
+    // Set once, under lock.
+    std::atomic<scheduler*> process = nullptr;
+};
+
+registry& the_registry() {
+    static auto* const r = new registry;
+    return *r;
+}
+
+std::mutex& creation_lock() {
+    static auto* const m = new std::mutex;
+    return *m;
+}
+
+void stop_at_exit() {
+    if (scheduler* const s = the_registry().process.load(); s != nullptr) {
+        s->stop_for_exit();
+    }
+}
+
+scheduler& create_process_scheduler() {
+    registry& r = the_registry();
+    const std::lock_guard hold(creation_lock());
+    scheduler* s = r.process.load();
+    if (s == nullptr) {
+        s = new scheduler(r.options, nullptr);
+        r.process.store(s);
+        std::atexit(stop_at_exit);
+    }
+    return *s;
+}
+
+}  // namespace
+
+void register_scheduler(scheduler* s) {
+    registry& r = the_registry();
+    const std::lock_guard hold(r.lock);
+    r.all.push_back(s);
+}
+
+void unregister_scheduler(scheduler* s) noexcept {
+    registry& r = the_registry();
+    const std::lock_guard hold(r.lock);
+    std::erase(r.all, s);
+}
+
+void for_each_scheduler(const std::function<void(scheduler&)>& f) {
+    registry& r = the_registry();
+    const std::lock_guard hold(r.lock);
+    for (scheduler* const s : r.all) {
+        f(*s);
+    }
+}
+
+std::size_t scheduler_count() noexcept {
+    registry& r = the_registry();
+    const std::lock_guard hold(r.lock);
+    return r.all.size();
+}
+
+scheduler& process_scheduler() {
+    scheduler* const s = the_registry().process.load();
+    return s != nullptr ? *s : create_process_scheduler();
+}
+
+scheduler& current_scheduler() {
+    worker* const w = current_worker();
+    return w != nullptr ? w->home : process_scheduler();
+}
+
+std::size_t default_worker_count() {
+    if (const char* const text = std::getenv("RUNNEL_MAXPROCS"); text != nullptr) {
+        try {
+            return os::parse_workers(text);
+        } catch (const std::invalid_argument& error) {
+            print_error(error.what());
+            std::_Exit(2);
+        }
+    }
+    return os::default_workers(os::read_cpu_limits());
+}
+
+}  // namespace runnel::detail
+
+namespace runnel {
+
+void configure(const runtime_options& options) {
+    const std::lock_guard hold(detail::creation_lock());
+    detail::registry& r = detail::the_registry();
+    if (r.process.load() != nullptr) {
+        throw std::logic_error(
+            "runnel: configure() was called after the process-wide runtime had started");
+    }
+    detail::check_workers(options.workers);
+    detail::check_stack_size("runtime_options.stack_size", options.stack_size);
+    r.options = options;
+}
+
+}  // namespace runnel

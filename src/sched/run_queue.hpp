@@ -1,0 +1,164 @@
+// sched/run_queue.hpp: the goroutines that one worker will run, and how others take from it.
+//
+// Purpose   Three places, by why a goroutine is runnable. `next`: woken by the one that runs now;
+//           it inherits the processor, so that a pair that talks stays on one core. `ready`: first
+//           come, first served. `fresh`: started and never run; newest first, because a tree of
+//           goroutines that is walked depth first stays small (measured: docs/design/0001).
+// Invariants
+//   Q1  A goroutine stands in at most one queue, and only while it is runnable.     (whoever pushes)
+//   Q2  Nothing starves: after `max_streak` picks of `next` the others have a turn, and every
+//       `oldest_every` picks the oldest fresh goroutine has one.                              (pop)
+// Locks     lock_ (leaf); held for a few list operations. The owner takes it uncontended.
+// Memory order
+//   size_, served_: relaxed, written under the lock, read as hints; whoever acts takes the lock.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+
+#include <runnel/detail/spin_lock.hpp>
+
+#include "src/base/list.hpp"
+#include "src/fiber/goroutine.hpp"
+
+namespace runnel::detail {
+
+using goroutine_list = intrusive_list<goroutine>;
+
+class run_queue {
+public:
+    /// Woken by the goroutine that runs now.
+    void push_next(goroutine* g) noexcept {
+        const std::lock_guard hold(lock_);
+        if (next_ != nullptr) {
+            ready_.push_back(next_);
+        }
+        next_ = g;
+        publish_size();
+    }
+
+    void push_ready(goroutine* g) noexcept {
+        const std::lock_guard hold(lock_);
+        ready_.push_back(g);
+        publish_size();
+    }
+
+    void push_ready(goroutine_list& list) noexcept {
+        const std::lock_guard hold(lock_);
+        ready_.splice_back(list);
+        publish_size();
+    }
+
+    void push_fresh(goroutine* g) noexcept {
+        const std::lock_guard hold(lock_);
+        fresh_.push_front(g);
+        publish_size();
+    }
+
+    /// The owner's next goroutine; null if there is none.
+    [[nodiscard]] goroutine* pop() noexcept {
+        if (waiting() == 0) {
+            return nullptr;  // only the owner pushes, so an empty queue stays empty
+        }
+        const std::lock_guard hold(lock_);
+        goroutine* const g = choose();
+        publish_size();
+        return g;
+    }
+
+    /// Queues `self`, which runs now, behind the others and takes the first of those; null, and
+    /// `self` is not queued, if there are no others.
+    [[nodiscard]] goroutine* rotate(goroutine* self) noexcept {
+        if (waiting() == 0) {
+            return nullptr;
+        }
+        const std::lock_guard hold(lock_);
+        goroutine* const g = choose();
+        if (g != nullptr) {
+            ready_.push_back(self);
+        }
+        publish_size();
+        return g;
+    }
+
+    /// Takes about half of what waits, oldest first, for another worker. `next` goes only
+    /// `with_next`: it is hot here and will usually run within a microsecond.
+    void steal(goroutine_list& out, bool with_next) noexcept;
+
+    /// Takes everything.
+    void drain(goroutine_list& out) noexcept;
+
+    /// How many wait; a hint to all but the owner.
+    [[nodiscard]] std::uint32_t waiting() const noexcept {
+        return size_.load(std::memory_order_relaxed);
+    }
+    /// How many have been taken from `ready` and `fresh` since the start.
+    [[nodiscard]] std::uint32_t served() const noexcept {
+        return served_.load(std::memory_order_relaxed);
+    }
+
+private:
+    static constexpr std::uint32_t max_streak = 64;
+    static constexpr std::uint32_t oldest_every = 32;
+
+    goroutine* choose() noexcept {
+        if (next_ != nullptr && (streak_ < max_streak || (ready_.empty() && fresh_.empty()))) {
+            ++streak_;
+            goroutine* const g = next_;
+            next_ = nullptr;
+            return g;
+        }
+        streak_ = 0;
+        const std::uint32_t turn = served_.load(std::memory_order_relaxed) + 1;
+        served_.store(turn, std::memory_order_relaxed);
+        if (turn % oldest_every == 0 && !fresh_.empty()) {
+            return fresh_.pop_back();
+        }
+        goroutine* const g = ready_.pop_front();
+        return g != nullptr ? g : fresh_.pop_front();
+    }
+
+    void publish_size() noexcept {
+        const auto size = ready_.size() + fresh_.size() + (next_ != nullptr ? 1U : 0U);
+        size_.store(static_cast<std::uint32_t>(size), std::memory_order_relaxed);
+    }
+
+    spin_lock lock_;
+    goroutine* next_ = nullptr;
+    goroutine_list ready_;
+    goroutine_list fresh_;
+    std::uint32_t streak_ = 0;
+    std::atomic<std::uint32_t> size_ = 0;
+    std::atomic<std::uint32_t> served_ = 0;
+};
+
+/// Where goroutines are queued by those who are not a worker of their runtime. Any thread.
+/// Memory order: size_ is written under the lock and read by sleepers after their announcement; both
+/// are sequentially consistent, as the sleep protocol asks (idle.hpp, I1).
+class inject_queue {
+public:
+    void push(goroutine* g) noexcept {
+        const std::lock_guard hold(lock_);
+        list_.push_back(g);
+        size_.store(list_.size());
+    }
+
+    void push(goroutine_list& list) noexcept {
+        const std::lock_guard hold(lock_);
+        list_.splice_back(list);
+        size_.store(list_.size());
+    }
+
+    /// Takes a fair share (of `workers`) of what waits, oldest first.
+    void take(goroutine_list& out, std::size_t workers) noexcept;
+
+    [[nodiscard]] std::size_t size() const noexcept { return size_.load(); }
+
+private:
+    spin_lock lock_;
+    goroutine_list list_;
+    std::atomic<std::size_t> size_ = 0;
+};
+
+}  // namespace runnel::detail

@@ -1,0 +1,197 @@
+// sched/scheduler.cpp: how a runtime begins and ends.
+#include "src/sched/scheduler.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <random>
+#include <stdexcept>
+
+#include "src/base/fatal.hpp"
+#include "src/os/clock.hpp"
+#include "src/os/cpus.hpp"
+#include "src/os/futex.hpp"
+#include "src/os/thread.hpp"
+#include "src/sched/current.hpp"
+#include "src/sched/overflow.hpp"
+#include "src/sched/registry.hpp"
+
+namespace runnel::detail {
+namespace {
+
+std::size_t choose_workers(const runtime_options& options) {
+    check_workers(options.workers);
+    return options.workers != 0 ? options.workers : default_worker_count();
+}
+
+stack_policy choose_policy(const runtime_options& options) {
+    check_stack_size("runtime_options.stack_size", options.stack_size);
+    const std::size_t page = os::page_size();
+    stack_policy policy;
+    policy.size = (options.stack_size + page - 1) / page * page;
+    if (options.guards == guard_policy::none) {
+        return policy;
+    }
+    policy.method = options.guards == guard_policy::mprotect_only ? os::guard_method::mprotect
+                                                                  : os::best_guard_method();
+    policy.warn_unguarded = true;
+    // Each guard costs two mappings; a quarter is left to the rest of the program.
+    policy.guard_budget = os::max_map_count() / 8 * 3;
+    if (options.guards == guard_policy::required && policy.method == os::guard_method::none) {
+        throw std::system_error(std::make_error_code(std::errc::not_supported),
+                                "runnel: guards are required, but this system has no guard pages");
+    }
+    return policy;
+}
+
+std::uint64_t choose_seed(const runtime_options& options) {
+    if (options.seed) {
+        return *options.seed;
+    }
+    std::random_device device;
+    return std::uint64_t{device()} << 32 | device();
+}
+
+}  // namespace
+
+void check_workers(std::size_t workers) {
+    if (workers > scheduler::max_workers) {
+        throw std::invalid_argument("runnel: runtime_options.workers is " +
+                                    std::to_string(workers) + ", but must be at most " +
+                                    std::to_string(scheduler::max_workers));
+    }
+}
+
+scheduler::scheduler(const runtime_options& options, virtual_time* clock)
+    : options_(options),
+      clock_(clock),
+      base_workers_(choose_workers(options)),
+      seed_(choose_seed(options)),
+      depot_(choose_policy(options)) {
+    static const bool installed = (install_overflow_handler(), true);
+    static_cast<void>(installed);
+    register_scheduler(this);
+    try {
+        for (std::size_t i = 0; i < base_workers_; ++i) {
+            launch();
+        }
+        const os::signals_blocked quiet;
+        monitor_ = std::thread([this] { watch(); });
+    } catch (...) {
+        stop();
+        unregister_scheduler(this);
+        throw;
+    }
+}
+
+scheduler::~scheduler() {
+    unregister_scheduler(this);
+    for (std::size_t i = 0; i < worker_count(); ++i) {
+        delete &worker_at(i);
+    }
+}
+
+void scheduler::launch() {
+    const std::size_t number = worker_count();
+    auto w = std::make_unique<worker>(*this, number, seed_ + number * 0x9e3779b97f4a7c15ULL);
+    workers_[number].store(w.get());
+    worker_count_.fetch_add(1);
+    active_.fetch_add(1);
+    try {
+        const os::signals_blocked quiet;
+        w->thread = std::thread([this, self = w.get()] {
+            os::name_this_thread("runnel-worker");
+            work(*self);
+        });
+    } catch (...) {
+        active_.fetch_sub(1);
+        worker_count_.fetch_sub(1);
+        throw;
+    }
+    w.release();
+}
+
+bool scheduler::drain(std::chrono::nanoseconds limit) noexcept {
+    draining_.store(true);
+    const ticks until = os::monotonic_now() + limit.count();
+    for (;;) {
+        const std::uint32_t epoch = drain_epoch_.load();
+        if (live() == 0 && blocking_calls.load() == 0) {
+            return true;
+        }
+        const ticks left = until - os::monotonic_now();
+        if (left <= 0) {
+            return false;
+        }
+        // Every worker announces that it falls asleep; those that never do are checked for now and then.
+        os::futex_wait(drain_epoch_, epoch, std::min<ticks>(left, 10'000'000));
+    }
+}
+
+void scheduler::ring_all() noexcept {
+    stopping_.store(true);
+    monitor_nap_.store(1);
+    os::futex_wake(&monitor_nap_);
+    monitor_asleep_.store(0);
+    os::futex_wake(&monitor_asleep_);
+    const std::lock_guard hold(monitor_lock_);
+    for (std::size_t i = 0; i < worker_count(); ++i) {
+        worker& w = worker_at(i);
+        w.attention.store(true);
+        if (w.state.load() == worker_state::retired) {
+            w.word.store(word_woken);
+            os::futex_wake(&w.word);
+        }
+    }
+    while (worker* const sleeper = idle_.pick()) {
+        wake_worker(sleeper);
+    }
+}
+
+void scheduler::stop() noexcept {
+    ring_all();
+    if (monitor_.joinable()) {
+        monitor_.join();
+    }
+    for (std::size_t i = 0; i < worker_count(); ++i) {
+        worker_at(i).thread.join();
+    }
+}
+
+void scheduler::stop_for_exit() noexcept {
+    constexpr ticks patience = 100'000'000;  // for goroutines that compute and do not look up
+    halting_.store(true);
+    ring_all();
+    const worker* const self = current_worker();
+    const std::size_t others = worker_count() - (self != nullptr && &self->home == this ? 1 : 0);
+    const ticks until = os::monotonic_now() + patience;
+    for (;;) {
+        const std::uint32_t halted = halted_.load();
+        const ticks left = until - os::monotonic_now();
+        if (halted >= others || left <= 0) {
+            break;
+        }
+        os::futex_wait(halted_, halted, left);
+    }
+    keep_stacks_for_leak_check();
+}
+
+/// The end of a worker when the process ends: it never runs anything again.
+goroutine* scheduler::halt(worker& w) noexcept {
+    static_cast<void>(w);
+    halted_.fetch_add(1);
+    os::futex_wake(&halted_);
+    os::sleep_forever();
+}
+
+/// What parked goroutines hold is still reachable, through stacks that the leak check does not know.
+void scheduler::keep_stacks_for_leak_check() noexcept {
+    records_.for_each([](const goroutine& g) {
+        const void* const sp = g.sp.load();
+        if (g.on != nullptr && sp != nullptr) {
+            const auto* const from = static_cast<const std::byte*>(sp);
+            register_leak_root(from, static_cast<std::size_t>(g.on->top - from));
+        }
+    });
+}
+
+}  // namespace runnel::detail

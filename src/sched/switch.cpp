@@ -1,0 +1,212 @@
+// sched/switch.cpp: from one goroutine to the next.
+#include <algorithm>
+#include <array>
+
+#include "src/os/clock.hpp"
+#include "src/sched/current.hpp"
+#include "src/sched/scheduler.hpp"
+
+namespace runnel::detail {
+namespace {
+
+constexpr ticks look_every = 20'000;           // how often a busy worker looks at the clock, about
+constexpr ticks poll_every = 1'000'000;        // and, in between, at descriptors
+constexpr std::uint32_t max_interval = 64;     // picks between two looks
+
+sanitizer_stack& stack_of(worker& w, fiber* f) noexcept {
+    return f == &w.loop ? w.loop_sanitizer : static_cast<goroutine*>(f)->sanitizer;
+}
+
+/// The switch of a build under a sanitizer: announced, and made here, not in the caller.
+[[gnu::noinline]] void switch_announced(goroutine* self, fiber* to, sanitizer_stack& there) noexcept {
+    announce_switch(self->sanitizer, there, false);
+    switch_fiber(self, to);
+    arrived(self->sanitizer, nullptr);
+    if (self->exceptions_saved) {
+        restore_exceptions(*self);
+    }
+}
+
+}  // namespace
+
+/// Takes the right to run `g`; returns what to switch to.
+fiber* scheduler::enter(worker& w, goroutine* g) noexcept {
+    if (g->on == nullptr) {
+        give_stack(w, g);
+    } else if (g->sp.load(std::memory_order_acquire) == nullptr) {  // [W-1] of switch.hpp
+        w.handoff = g;
+        w.current = nullptr;
+        return &w.loop;
+    }
+    w.current = g;
+    return g;
+}
+
+/// What to switch to when `self` has nothing to do; null: `self` may go on at once.
+fiber* scheduler::choose(worker& w, goroutine* self) noexcept {
+    const std::uint64_t pick = w.picks.load(std::memory_order_relaxed) + 1;  // [W-1] of worker.hpp
+    w.picks.store(pick, std::memory_order_relaxed);                          // [W-1]
+    if (pick >= w.check_at || w.attention.load(std::memory_order_relaxed)) [[unlikely]] {
+        look_around(w);
+        if (stopping()) {
+            w.current = nullptr;
+            return &w.loop;
+        }
+    }
+    goroutine* const g = w.queue.pop();
+    if (g == nullptr) {
+        w.current = nullptr;
+        return &w.loop;
+    }
+    return g == self ? nullptr : enter(w, g);
+}
+
+suspension scheduler::depart(worker& w, goroutine* self, fiber* to) noexcept {
+    save_exceptions(*self, *w.exceptions);
+    if constexpr (instrumented) {
+        switch_announced(self, to, stack_of(w, to));
+        return {self, nullptr};
+    }
+    return {self, to};
+}
+
+suspension scheduler::leave(worker& w, goroutine* self) noexcept {
+    fiber* const to = choose(w, self);
+    if (to == nullptr) {
+        return {self, nullptr};
+    }
+    return depart(w, self, to);
+}
+
+suspension scheduler::yield(worker& w, goroutine* self) noexcept {
+    const std::uint64_t pick = w.picks.load(std::memory_order_relaxed) + 1;  // [W-1]
+    w.picks.store(pick, std::memory_order_relaxed);                          // [W-1]
+    if (pick >= w.check_at || w.attention.load(std::memory_order_relaxed)) [[unlikely]] {
+        look_around(w);
+        if (stopping()) {
+            w.current = nullptr;
+            return depart(w, self, &w.loop);
+        }
+    }
+    goroutine* const g = w.queue.rotate(self);
+    if (g == nullptr) {
+        return {self, nullptr};
+    }
+    offer_work(w);
+    return depart(w, self, enter(w, g));
+}
+
+/// Looks at the clock, timers, descriptors and the inject queue, as often as pays.
+void scheduler::look_around(worker& w) noexcept {
+    w.attention.store(false, std::memory_order_relaxed);
+    w.stuck.store(false, std::memory_order_relaxed);
+    const ticks real = os::monotonic_now();
+    const ticks passed = real - w.last_check;
+    w.last_check = real;
+    if (passed < look_every / 2) {
+        w.check_interval = std::min(w.check_interval * 2, max_interval);
+    } else if (passed > 2 * look_every) {
+        const ticks fewer = w.check_interval * look_every / passed;
+        w.check_interval = static_cast<std::uint32_t>(std::max<ticks>(fewer, 1));
+    }
+    w.check_at = w.picks.load(std::memory_order_relaxed) + w.check_interval;  // [W-1]
+
+    fire_timers(w, is_virtual() ? now() : real);
+    if (poller_.armed() != 0) {
+        ticks last = last_poll_.load(std::memory_order_relaxed);
+        if (real - last > poll_every && last_poll_.compare_exchange_strong(last, real)) {
+            poll_now(w);
+        }
+    }
+    if (inject_.size() != 0) {
+        goroutine_list taken;
+        inject_.take(taken, active_.load(std::memory_order_relaxed));
+        w.queue.push_ready(taken);
+        offer_work(w);
+    }
+}
+
+/// Wakes the goroutines whose descriptors are ready, without waiting.
+void scheduler::poll_now(worker& w) noexcept {
+    std::array<os::readiness, 64> room;
+    wake_ready(w, poller_.wait(room, 0));
+}
+
+void scheduler::wake_ready(worker& w, std::span<const os::readiness> events) noexcept {
+    w.queue_in_order = true;
+    for (const os::readiness& event : events) {
+        if (waiter* const ready = poller_.collect(event); ready != nullptr) {
+            wake(*ready);
+        }
+    }
+    w.queue_in_order = false;
+}
+
+bool scheduler::fire_timers(worker& w, ticks at) noexcept {
+    bool fired = false;
+    const bool in_order = w.queue_in_order;
+    w.queue_in_order = true;
+    for (std::size_t i = 0; i < worker_count(); ++i) {
+        timer_heap& heap = worker_at(i).timers;
+        if (heap.earliest() > at) {
+            continue;
+        }
+        for (timer_node* node = heap.pop_due(at); node != nullptr;) {
+            timer_node* const after = node->next;
+            node->ops->fire(*node);
+            node = after;
+            fired = true;
+        }
+    }
+    w.queue_in_order = in_order;
+    return fired;
+}
+
+ticks scheduler::earliest_timer() const noexcept {
+    ticks first = never;
+    for (std::size_t i = 0; i < worker_count(); ++i) {
+        first = std::min(first, worker_at(i).timers.earliest());
+    }
+    return first;
+}
+
+/// Wakes another worker if this one has more than it should keep.
+void scheduler::offer_work(worker& w) noexcept {
+    if (w.queue.waiting() > keep_local && idle_.worth_waking()) {
+        wake_worker(idle_.pick());
+    }
+}
+
+void scheduler::ready(goroutine* g) noexcept {
+    g->set_waiting(wait_kind::none, nullptr);
+    worker* const w = current_worker();
+    if (w == nullptr || &w->home != this) {
+        inject_.push(g);
+        inject_announce();
+        return;
+    }
+    if (w->queue_in_order || w->current == nullptr) {
+        w->queue.push_ready(g);
+    } else {
+        w->queue.push_next(g);
+    }
+    offer_work(*w);
+}
+
+ticks scheduler::now() const noexcept {
+    return clock_ != nullptr ? clock_->now.load() : os::monotonic_now();
+}
+
+void scheduler::add_timer(worker& w, timer_node& node) noexcept {
+    const std::uint64_t tie =
+        is_virtual() ? w.random.next() : next_tie_.fetch_add(1, std::memory_order_relaxed);
+    w.timers.add(node, tie);
+    // A sleeper in the poller may have to get up earlier now. Our own worker sees the timer as soon as
+    // it is at a scheduling point; if it is not for long, the monitor tells the sleeper.
+    constexpr ticks soon = 20'000'000;
+    if (!is_virtual() && node.when < poll_until_.load() && node.when < w.last_check + soon) {
+        poller_.interrupt();
+    }
+}
+
+}  // namespace runnel::detail

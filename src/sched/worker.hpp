@@ -1,0 +1,87 @@
+// sched/worker.hpp: one thread that runs goroutines.
+//
+// Members are grouped by who may touch them. `picks` counts scheduling points: a worker whose count
+// stands still while it runs is stuck in one goroutine (monitor).
+//
+// Memory order
+//   picks, started, finished: written by the owner with relaxed stores, read as hints or in sums that
+//   a sleeping worker has published through the idle word [W-1].
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <thread>
+
+#include "src/base/random.hpp"
+#include "src/event/timer_heap.hpp"
+#include "src/fiber/exceptions.hpp"
+#include "src/fiber/goroutine.hpp"
+#include "src/sched/run_queue.hpp"
+
+namespace runnel::detail {
+
+class scheduler;
+
+enum class worker_state : std::uint8_t { running, searching, sleeping, retired };
+
+/// What the word that a sleeping worker waits on says.
+enum : std::uint32_t { word_awake, word_woken, word_asleep, word_polling };
+
+struct alignas(64) worker {
+    worker(scheduler& s, std::size_t number, std::uint64_t seed);
+    ~worker() = default;
+    worker(const worker&) = delete;
+    worker& operator=(const worker&) = delete;
+
+    // Constant after construction.
+    scheduler& home;
+    const std::size_t index;
+
+    // The owner's.
+    goroutine* current = nullptr;      ///< what runs now; null in the worker's own loop
+    goroutine* handoff = nullptr;      ///< taken, but still leaving its stack: the loop waits for it
+    exception_globals* exceptions = nullptr;
+    std::uint64_t check_at = 1;        ///< the pick at which timers and the poller are looked at
+    std::uint32_t check_interval = 1;
+    ticks last_check = 0;
+    bool queue_in_order = false;       ///< waking many: keep their order, nobody inherits the processor
+    bool searching = false;            ///< counted as searching in the idle word
+    fiber loop;                        ///< the worker's own stack
+    fiber discarded;                   ///< where a finished goroutine's state is saved, for nobody
+    sanitizer_stack loop_sanitizer;
+    stack* retired_stack = nullptr;    ///< of the goroutine that finished last, to be freed by the loop
+    sanitizer_stack retired_sanitizer;
+    random_source random;
+    stack_cache stacks;
+    goroutine_cache records;
+    std::uint64_t next_id = 0;
+    std::uint64_t end_id = 0;
+
+    // Written by the owner, read by others.
+    std::atomic<std::uint64_t> picks = 0;
+    std::atomic<std::uint64_t> started = 0;
+    std::atomic<std::uint64_t> finished = 0;
+    std::atomic<worker_state> state = worker_state::running;
+    std::atomic<bool> attention = false;  ///< set by others: look around at the next pick
+    std::atomic<bool> stuck = false;      ///< set by the monitor: in one goroutine since its last tick
+
+    // Synchronised themselves.
+    run_queue queue;
+    timer_heap timers;
+    std::atomic<std::uint32_t> word = word_awake;  ///< see idle.hpp
+
+    // Protected by the idle lock.
+    worker* next = nullptr;
+    worker* prev = nullptr;
+    bool listed = false;
+
+    std::thread thread;
+    std::atomic<unsigned long> handle = 0;  ///< pthread_self() of that thread
+
+    void count(std::atomic<std::uint64_t>& counter) noexcept {
+        counter.store(counter.load(std::memory_order_relaxed) + 1,  // [W-1]
+                      std::memory_order_relaxed);
+    }
+};
+
+}  // namespace runnel::detail

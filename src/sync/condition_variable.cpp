@@ -1,0 +1,56 @@
+#include <runnel/sync/condition_variable.hpp>
+
+#include <runnel/detail/event.hpp>
+
+#include "src/base/fatal.hpp"
+
+namespace runnel {
+
+condition_variable::~condition_variable() {
+    if (!waiters_.empty()) {
+        detail::fatal("a condition_variable was destroyed while somebody waits on it");
+    }
+}
+
+void condition_variable::notify_one() noexcept {
+    detail::wait_node* first = nullptr;
+    {
+        const std::lock_guard hold(lock_);
+        first = waiters_.pop();
+    }
+    if (first != nullptr) {
+        detail::wake(*first->owner);
+    }
+}
+
+void condition_variable::notify_all() noexcept {
+    detail::wait_node* list = nullptr;
+    {
+        const std::lock_guard hold(lock_);
+        list = detail::end_all(waiters_);
+    }
+    detail::wake_all(list);
+}
+
+bool condition_variable::wait_limited(std::unique_lock<mutex>& lock,
+                                      const detail::wait_limits& limits, const void* where) {
+    detail::waiter who;
+    who.contested = limits.any();
+    detail::wait_node node{.owner = &who};
+    {
+        const std::lock_guard hold(lock_);
+        detail::begin_wait(who, detail::wait_kind::condition, where);
+        waiters_.push_back(node);
+    }
+    lock.unlock();
+    detail::park_limited(who, limits);
+    const bool notified = who.how() == node.index;
+    if (!notified) {
+        const std::lock_guard hold(lock_);
+        waiters_.remove(node);
+    }
+    lock.lock();
+    return notified;
+}
+
+}  // namespace runnel
