@@ -42,8 +42,10 @@ inline constexpr bool instrumented = false;
 /// Threads that the sanitizer itself runs.
 #ifdef RUNNEL_TSAN
 inline constexpr std::size_t sanitizer_threads = 1;
+inline constexpr bool watched_for_races = true;
 #else
 inline constexpr std::size_t sanitizer_threads = 0;
+inline constexpr bool watched_for_races = false;
 #endif
 
 /// What a sanitizer knows of one stack.

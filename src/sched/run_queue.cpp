@@ -13,7 +13,7 @@ void run_queue::steal(goroutine_list& out, bool with_next) noexcept {
     if (waiting() == 0) {
         return;
     }
-    const std::lock_guard hold(lock_);
+    const thief_guard hold(lock_);
     const std::size_t from_ready = std::min((ready_.size() + 1) / 2, max_batch);
     for (std::size_t i = 0; i < from_ready; ++i) {
         out.push_back(ready_.pop_front());
@@ -27,19 +27,6 @@ void run_queue::steal(goroutine_list& out, bool with_next) noexcept {
     if (out.empty() && with_next && next_ != nullptr) {
         out.push_back(next_);
         next_ = nullptr;
-    }
-    publish_size();
-}
-
-void run_queue::drain(goroutine_list& out) noexcept {
-    const std::lock_guard hold(lock_);
-    if (next_ != nullptr) {
-        out.push_back(next_);
-        next_ = nullptr;
-    }
-    out.splice_back(ready_);
-    while (!fresh_.empty()) {
-        out.push_back(fresh_.pop_back());
     }
     publish_size();
 }

@@ -8,7 +8,8 @@
 //   Q1  A goroutine stands in at most one queue, and only while it is runnable.     (whoever pushes)
 //   Q2  Nothing starves: after `max_streak` picks of `next` the others have a turn, and every
 //       `oldest_every` picks the oldest fresh goroutine has one.                              (pop)
-// Locks     lock_ (leaf); held for a few list operations. The owner takes it uncontended.
+// Locks     lock_ (leaf); held for a few list operations. Only the worker itself pushes and pops; others
+//           steal.
 // Memory order
 //   size_, served_: relaxed, written under the lock, read as hints; whoever acts takes the lock.
 #pragma once
@@ -21,6 +22,7 @@
 
 #include "src/base/list.hpp"
 #include "src/fiber/goroutine.hpp"
+#include "src/sched/biased_lock.hpp"
 
 namespace runnel::detail {
 
@@ -30,7 +32,7 @@ class run_queue {
 public:
     /// Woken by the goroutine that runs now.
     void push_next(goroutine* g) noexcept {
-        const std::lock_guard hold(lock_);
+        const owner_guard hold(lock_);
         if (next_ != nullptr) {
             ready_.push_back(next_);
         }
@@ -39,19 +41,19 @@ public:
     }
 
     void push_ready(goroutine* g) noexcept {
-        const std::lock_guard hold(lock_);
+        const owner_guard hold(lock_);
         ready_.push_back(g);
         publish_size();
     }
 
     void push_ready(goroutine_list& list) noexcept {
-        const std::lock_guard hold(lock_);
+        const owner_guard hold(lock_);
         ready_.splice_back(list);
         publish_size();
     }
 
     void push_fresh(goroutine* g) noexcept {
-        const std::lock_guard hold(lock_);
+        const owner_guard hold(lock_);
         fresh_.push_front(g);
         publish_size();
     }
@@ -61,7 +63,7 @@ public:
         if (waiting() == 0) {
             return nullptr;  // only the owner pushes, so an empty queue stays empty
         }
-        const std::lock_guard hold(lock_);
+        const owner_guard hold(lock_);
         goroutine* const g = choose();
         publish_size();
         return g;
@@ -73,7 +75,7 @@ public:
         if (waiting() == 0) {
             return nullptr;
         }
-        const std::lock_guard hold(lock_);
+        const owner_guard hold(lock_);
         goroutine* const g = choose();
         if (g != nullptr) {
             ready_.push_back(self);
@@ -85,9 +87,6 @@ public:
     /// Takes about half of what waits, oldest first, for another worker. `next` goes only
     /// `with_next`: it is hot here and will usually run within a microsecond.
     void steal(goroutine_list& out, bool with_next) noexcept;
-
-    /// Takes everything.
-    void drain(goroutine_list& out) noexcept;
 
     /// How many wait; a hint to all but the owner.
     [[nodiscard]] std::uint32_t waiting() const noexcept {
@@ -124,7 +123,7 @@ private:
         size_.store(static_cast<std::uint32_t>(size), std::memory_order_relaxed);
     }
 
-    spin_lock lock_;
+    biased_lock lock_;
     goroutine* next_ = nullptr;
     goroutine_list ready_;
     goroutine_list fresh_;

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 #include <runnel/runnel.hpp>
@@ -138,7 +139,9 @@ TYPED_TEST(values, between_selects_arrive_once) {
             for (int i = 0; i < count; ++i) {
                 T value(book, i);
                 select(on_send(left, offer(value)), on_send(right, offer(value)));
-                EXPECT_EQ(value.number(), -1);
+                if constexpr (std::is_nothrow_move_constructible_v<T>) {  // else it may be copied
+                    EXPECT_EQ(value.number(), -1);
+                }
             }
         });
         for (int i = 0; i < count; ++i) {
