@@ -6,6 +6,7 @@
 #include <string>
 
 #include "src/base/fatal.hpp"
+#include "src/sched/switch.hpp"
 
 namespace runnel::detail {
 
@@ -20,64 +21,6 @@ chan_core::~chan_core() {
             head = wrap(head + 1);
         }
     }
-}
-
-attempt chan_core::send_now(void* from, waiter*& peer, const waiter* self) noexcept {
-    if (closed.load(std::memory_order_relaxed)) {  // [C-1] under the lock
-        return attempt::closed;
-    }
-    if (!receivers.empty()) {
-        if (wait_node* const receiver = receivers.pop(self); receiver != nullptr) {
-            move_value(receiver->slot, from);
-            receiver->ok = true;
-            peer = receiver->owner;
-            return attempt::done;
-        }
-    }
-    const std::size_t filled = count.load(std::memory_order_relaxed);  // [C-1] under the lock
-    if (filled < capacity) {
-        move_value(at(wrap(head + filled)), from);
-        set_count(filled + 1);
-        return attempt::done;
-    }
-    return attempt::would_block;
-}
-
-void chan_core::take_head(void* to) noexcept {
-    std::byte* const oldest = at(head);
-    move_value(to, oldest);
-    if (kind == element_kind::object) {
-        ops.destroy(oldest);
-    }
-    head = wrap(head + 1);
-}
-
-attempt chan_core::recv_now(void* to, waiter*& peer, const waiter* self) noexcept {
-    const std::size_t filled = count.load(std::memory_order_relaxed);  // [C-1] under the lock
-    if (filled > 0) {
-        take_head(to);
-        // The ring was full if somebody waits: the first in line gets the free place.
-        if (!senders.empty()) {
-            if (wait_node* const sender = senders.pop(self); sender != nullptr) {
-                move_value(at(wrap(head + filled - 1)), sender->slot);
-                sender->ok = true;
-                peer = sender->owner;
-                return attempt::done;
-            }
-        }
-        set_count(filled - 1);
-        return attempt::done;
-    }
-    if (!senders.empty()) {
-        if (wait_node* const sender = senders.pop(self); sender != nullptr) {
-            move_value(to, sender->slot);
-            sender->ok = true;
-            peer = sender->owner;
-            return attempt::done;
-        }
-    }
-    return closed.load(std::memory_order_relaxed) ? attempt::closed  // [C-1] under the lock
-                                                  : attempt::would_block;
 }
 
 bool chan_core::may_send() const noexcept {
@@ -179,46 +122,43 @@ bool has_passed(const wait_limits& limits) noexcept {
     return limits.deadline != never && limits.deadline <= now();
 }
 
-}  // namespace
-
-suspension chan_send(chan_core* c, void* from, chan_call& call) noexcept {
-    if (c == nullptr) {
-        return wait_forever(call, wait_kind::chan_send_nil, __builtin_return_address(0));
+/// Both blocking operations, one for each direction.
+template <bool Sending>
+[[gnu::always_inline]] inline suspension operate(chan_core* c, void* slot, chan_call& call,
+                                                 const void* where) noexcept {
+    if (c == nullptr) [[unlikely]] {
+        return wait_forever(call, Sending ? wait_kind::chan_send_nil : wait_kind::chan_recv_nil,
+                            where);
     }
     waiter* peer = nullptr;
     c->lock.lock();
-    const attempt result = c->send_now(from, peer, nullptr);
+    const attempt result =
+        Sending ? c->send_now(slot, peer, nullptr) : c->recv_now(slot, peer, nullptr);
     if (result == attempt::would_block) {
-        line_up(c->senders, call, from, wait_kind::chan_send, __builtin_return_address(0));
+        worker* const on = current_worker();
+        begin_wait_on(on, call.who, Sending ? wait_kind::chan_send : wait_kind::chan_recv, where);
+        call.node.owner = &call.who;
+        call.node.slot = slot;
+        (Sending ? c->senders : c->receivers).push_back(call.node);
         c->lock.unlock();
-        return park(call.who);
+        return park_on(on, call.who);
     }
     c->lock.unlock();
     call.node.ok = result == attempt::done;
     if (peer != nullptr) {
-        wake(*peer);
+        wake_on(current_worker(), *peer);
     }
     return {nullptr, nullptr};
 }
 
+}  // namespace
+
+suspension chan_send(chan_core* c, void* from, chan_call& call) noexcept {
+    return operate<true>(c, from, call, __builtin_return_address(0));
+}
+
 suspension chan_recv(chan_core* c, void* to, chan_call& call) noexcept {
-    if (c == nullptr) {
-        return wait_forever(call, wait_kind::chan_recv_nil, __builtin_return_address(0));
-    }
-    waiter* peer = nullptr;
-    c->lock.lock();
-    const attempt result = c->recv_now(to, peer, nullptr);
-    if (result == attempt::would_block) {
-        line_up(c->receivers, call, to, wait_kind::chan_recv, __builtin_return_address(0));
-        c->lock.unlock();
-        return park(call.who);
-    }
-    c->lock.unlock();
-    call.node.ok = result == attempt::done;
-    if (peer != nullptr) {
-        wake(*peer);
-    }
-    return {nullptr, nullptr};
+    return operate<false>(c, to, call, __builtin_return_address(0));
 }
 
 op_status chan_try_send(chan_core* c, void* from) noexcept {

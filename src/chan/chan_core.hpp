@@ -98,4 +98,62 @@ private:
     void take_head(void* to) noexcept;
 };
 
+inline attempt chan_core::send_now(void* from, waiter*& peer, const waiter* self) noexcept {
+    if (closed.load(std::memory_order_relaxed)) {  // [C-1] under the lock
+        return attempt::closed;
+    }
+    if (!receivers.empty()) {
+        if (wait_node* const receiver = receivers.pop(self); receiver != nullptr) {
+            move_value(receiver->slot, from);
+            receiver->ok = true;
+            peer = receiver->owner;
+            return attempt::done;
+        }
+    }
+    const std::size_t filled = count.load(std::memory_order_relaxed);  // [C-1] under the lock
+    if (filled < capacity) {
+        move_value(at(wrap(head + filled)), from);
+        set_count(filled + 1);
+        return attempt::done;
+    }
+    return attempt::would_block;
+}
+
+inline void chan_core::take_head(void* to) noexcept {
+    std::byte* const oldest = at(head);
+    move_value(to, oldest);
+    if (kind == element_kind::object) {
+        ops.destroy(oldest);
+    }
+    head = wrap(head + 1);
+}
+
+inline attempt chan_core::recv_now(void* to, waiter*& peer, const waiter* self) noexcept {
+    const std::size_t filled = count.load(std::memory_order_relaxed);  // [C-1] under the lock
+    if (filled > 0) {
+        take_head(to);
+        // The ring was full if somebody waits: the first in line gets the free place.
+        if (!senders.empty()) {
+            if (wait_node* const sender = senders.pop(self); sender != nullptr) {
+                move_value(at(wrap(head + filled - 1)), sender->slot);
+                sender->ok = true;
+                peer = sender->owner;
+                return attempt::done;
+            }
+        }
+        set_count(filled - 1);
+        return attempt::done;
+    }
+    if (!senders.empty()) {
+        if (wait_node* const sender = senders.pop(self); sender != nullptr) {
+            move_value(to, sender->slot);
+            sender->ok = true;
+            peer = sender->owner;
+            return attempt::done;
+        }
+    }
+    return closed.load(std::memory_order_relaxed) ? attempt::closed  // [C-1] under the lock
+                                                  : attempt::would_block;
+}
+
 }  // namespace runnel::detail

@@ -60,6 +60,7 @@ struct sanitizer_stack {
 #ifdef RUNNEL_ASAN
         bottom = low;
         size = bytes;
+        fake_frames = nullptr;
         __asan_unpoison_memory_region(low, bytes);
 #endif
 #ifdef RUNNEL_TSAN

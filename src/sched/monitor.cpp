@@ -51,6 +51,9 @@ void scheduler::watch() noexcept {
         os::futex_wait(monitor_nap_, 0, tick);
         monitor_tick(seen);
     }
+    if (halting_.load()) {
+        os::sleep_forever();
+    }
 }
 
 void scheduler::monitor_tick(std::vector<observation>& seen) noexcept {

@@ -4,20 +4,13 @@
 #include <thread>
 
 #include "src/os/clock.hpp"
-#include "src/sched/current.hpp"
 #include "src/sched/park.hpp"
-#include "src/sched/scheduler.hpp"
+#include "src/sched/switch.hpp"
 
 namespace runnel::detail {
 
 void begin_wait(waiter& w, wait_kind kind, const void* where) noexcept {
-    worker* const on = current_worker();
-    if (on != nullptr) {
-        w.self = on->current;
-        w.self->set_waiting(kind, where);
-    } else {
-        w.thread = &current_parker();
-    }
+    begin_wait_on(current_worker(), w, kind, where);
 }
 
 void give_up_wait(waiter& w) noexcept {
@@ -27,12 +20,7 @@ void give_up_wait(waiter& w) noexcept {
 }
 
 suspension park(waiter& w) noexcept {
-    if (w.self == nullptr) {
-        w.thread->park();
-        return {nullptr, nullptr};
-    }
-    worker& on = *current_worker();
-    return on.home.leave(on, w.self);
+    return park_on(w.self != nullptr ? current_worker() : nullptr, w);
 }
 
 void park_here(waiter& w) noexcept { suspend(park(w)); }
@@ -56,13 +44,7 @@ void park_until(waiter& w, ticks deadline) noexcept {
     timer.heap->remove(timer);
 }
 
-void wake(waiter& w) noexcept {
-    if (w.self != nullptr) {
-        w.self->home->ready(w.self);
-    } else {
-        w.thread->grant();
-    }
-}
+void wake(waiter& w) noexcept { wake_on(current_worker(), w); }
 
 ticks now() noexcept {
     worker* const on = current_worker();

@@ -28,7 +28,7 @@ void run_queue::steal(goroutine_list& out, bool with_next) noexcept {
         out.push_back(next_);
         next_ = nullptr;
     }
-    publish_size();
+    set_size(waiting() - static_cast<std::uint32_t>(out.size()));
 }
 
 void inject_queue::take(goroutine_list& out, std::size_t workers) noexcept {

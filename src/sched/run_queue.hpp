@@ -37,25 +37,25 @@ public:
             ready_.push_back(next_);
         }
         next_ = g;
-        publish_size();
+        set_size(waiting() + 1);
     }
 
     void push_ready(goroutine* g) noexcept {
         const owner_guard hold(lock_);
         ready_.push_back(g);
-        publish_size();
+        set_size(waiting() + 1);
     }
 
     void push_ready(goroutine_list& list) noexcept {
         const owner_guard hold(lock_);
+        set_size(waiting() + static_cast<std::uint32_t>(list.size()));
         ready_.splice_back(list);
-        publish_size();
     }
 
     void push_fresh(goroutine* g) noexcept {
         const owner_guard hold(lock_);
         fresh_.push_front(g);
-        publish_size();
+        set_size(waiting() + 1);
     }
 
     /// The owner's next goroutine; null if there is none.
@@ -65,7 +65,7 @@ public:
         }
         const owner_guard hold(lock_);
         goroutine* const g = choose();
-        publish_size();
+        set_size(waiting() - (g != nullptr ? 1U : 0U));
         return g;
     }
 
@@ -80,7 +80,6 @@ public:
         if (g != nullptr) {
             ready_.push_back(self);
         }
-        publish_size();
         return g;
     }
 
@@ -118,10 +117,7 @@ private:
         return g != nullptr ? g : fresh_.pop_front();
     }
 
-    void publish_size() noexcept {
-        const auto size = ready_.size() + fresh_.size() + (next_ != nullptr ? 1U : 0U);
-        size_.store(static_cast<std::uint32_t>(size), std::memory_order_relaxed);
-    }
+    void set_size(std::uint32_t n) noexcept { size_.store(n, std::memory_order_relaxed); }
 
     biased_lock lock_;
     goroutine* next_ = nullptr;

@@ -71,6 +71,7 @@ public:
     void start(start_slot slot, void (*invoke)(void*)) noexcept;
     /// Makes `g` of this scheduler runnable. Hold no lock.
     void ready(goroutine* g) noexcept;
+    void ready_on(worker* w, goroutine* g) noexcept;
 
     // What a running goroutine asks of its worker.
     [[nodiscard]] suspension leave(worker& w, goroutine* self) noexcept;
@@ -133,11 +134,14 @@ private:
     // switch.cpp
     [[nodiscard]] fiber* choose(worker& w, goroutine* self) noexcept;
     [[nodiscard]] fiber* enter(worker& w, goroutine* g) noexcept;
+    bool at_scheduling_point(worker& w) noexcept;
+    static void switch_announced(worker& w, goroutine* self, fiber* to) noexcept;
     [[nodiscard]] suspension depart(worker& w, goroutine* self, fiber* to) noexcept;
     void look_around(worker& w) noexcept;
     void poll_now(worker& w) noexcept;
     void wake_ready(worker& w, std::span<const os::readiness> events) noexcept;
     void offer_work(worker& w) noexcept;
+    void inject(goroutine* g) noexcept;
 
     // worker.cpp
     void work(worker& w) noexcept;

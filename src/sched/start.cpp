@@ -8,9 +8,8 @@
 #include <system_error>
 
 #include "src/base/fatal.hpp"
-#include "src/sched/current.hpp"
 #include "src/sched/report.hpp"
-#include "src/sched/scheduler.hpp"
+#include "src/sched/switch.hpp"
 
 namespace runnel::detail {
 namespace {
@@ -113,8 +112,7 @@ void scheduler::start(start_slot slot, void (*invoke)(void*)) noexcept {
     g->set_phase(goroutine_phase::fresh);
     worker* const w = current_worker();
     if (w == nullptr || &w->home != this) {
-        inject_.push(g);
-        inject_announce();
+        inject(g);
         return;
     }
     w->queue.push_fresh(g);
@@ -182,12 +180,8 @@ bool scheduler::finish(worker& w, goroutine* g) noexcept {
 
 /// As choose(), but a fresh goroutine takes over the stack `mine`: returns null then.
 fiber* scheduler::choose_after_finish(worker& w, stack* mine) noexcept {
-    const std::uint64_t pick = w.picks.load(std::memory_order_relaxed) + 1;  // [W-1]
-    w.picks.store(pick, std::memory_order_relaxed);                          // [W-1]
-    if (pick >= w.check_at || w.attention.load(std::memory_order_relaxed)) [[unlikely]] {
-        look_around(w);
-    }
-    goroutine* const g = stopping() ? nullptr : w.queue.pop();
+    const bool stop = at_scheduling_point(w);
+    goroutine* const g = stop ? nullptr : w.queue.pop();
     if (g == nullptr) {
         w.current = nullptr;
         return &w.loop;

@@ -1,10 +1,10 @@
-// sched/switch.cpp: from one goroutine to the next.
+// sched/switch.cpp: from one goroutine to the next, off the hot path.
+#include "src/sched/switch.hpp"
+
 #include <algorithm>
 #include <array>
 
 #include "src/os/clock.hpp"
-#include "src/sched/current.hpp"
-#include "src/sched/scheduler.hpp"
 
 namespace runnel::detail {
 namespace {
@@ -13,12 +13,12 @@ constexpr ticks look_every = 20'000;           // how often a busy worker looks 
 constexpr ticks poll_every = 1'000'000;        // and, in between, at descriptors
 constexpr std::uint32_t max_interval = 64;     // picks between two looks
 
-sanitizer_stack& stack_of(worker& w, fiber* f) noexcept {
-    return f == &w.loop ? w.loop_sanitizer : static_cast<goroutine*>(f)->sanitizer;
-}
+}  // namespace
 
 /// The switch of a build under a sanitizer: announced, and made here, not in the caller.
-[[gnu::noinline]] void switch_announced(goroutine* self, fiber* to, sanitizer_stack& there) noexcept {
+void scheduler::switch_announced(worker& w, goroutine* self, fiber* to) noexcept {
+    sanitizer_stack& there =
+        to == &w.loop ? w.loop_sanitizer : static_cast<goroutine*>(to)->sanitizer;
     announce_switch(self->sanitizer, there, false);
     switch_fiber(self, to);
     arrived(self->sanitizer, nullptr);
@@ -27,66 +27,10 @@ sanitizer_stack& stack_of(worker& w, fiber* f) noexcept {
     }
 }
 
-}  // namespace
-
-/// Takes the right to run `g`; returns what to switch to.
-fiber* scheduler::enter(worker& w, goroutine* g) noexcept {
-    if (g->on == nullptr) {
-        give_stack(w, g);
-    } else if (g->sp.load(std::memory_order_acquire) == nullptr) {  // [W-1] of switch.hpp
-        w.handoff = g;
-        w.current = nullptr;
-        return &w.loop;
-    }
-    w.current = g;
-    return g;
-}
-
-/// What to switch to when `self` has nothing to do; null: `self` may go on at once.
-fiber* scheduler::choose(worker& w, goroutine* self) noexcept {
-    const std::uint64_t pick = w.picks.load(std::memory_order_relaxed) + 1;  // [W-1] of worker.hpp
-    w.picks.store(pick, std::memory_order_relaxed);                          // [W-1]
-    if (pick >= w.check_at || w.attention.load(std::memory_order_relaxed)) [[unlikely]] {
-        look_around(w);
-        if (stopping()) {
-            w.current = nullptr;
-            return &w.loop;
-        }
-    }
-    goroutine* const g = w.queue.pop();
-    if (g == nullptr) {
-        w.current = nullptr;
-        return &w.loop;
-    }
-    return g == self ? nullptr : enter(w, g);
-}
-
-suspension scheduler::depart(worker& w, goroutine* self, fiber* to) noexcept {
-    save_exceptions(*self, *w.exceptions);
-    if constexpr (instrumented) {
-        switch_announced(self, to, stack_of(w, to));
-        return {self, nullptr};
-    }
-    return {self, to};
-}
-
-suspension scheduler::leave(worker& w, goroutine* self) noexcept {
-    fiber* const to = choose(w, self);
-    if (to == nullptr) {
-        return {self, nullptr};
-    }
-    return depart(w, self, to);
-}
-
 suspension scheduler::yield(worker& w, goroutine* self) noexcept {
-    const std::uint64_t pick = w.picks.load(std::memory_order_relaxed) + 1;  // [W-1]
-    w.picks.store(pick, std::memory_order_relaxed);                          // [W-1]
-    if (pick >= w.check_at || w.attention.load(std::memory_order_relaxed)) [[unlikely]] {
-        look_around(w);
-        if (stopping()) {
-            w.current = nullptr;
-            return depart(w, self, &w.loop);
-        }
+    if (at_scheduling_point(w)) [[unlikely]] {
+        w.current = nullptr;
+        return depart(w, self, &w.loop);
     }
     goroutine* const g = w.queue.rotate(self);
     if (g == nullptr) {
@@ -170,28 +114,12 @@ ticks scheduler::earliest_timer() const noexcept {
     return first;
 }
 
-/// Wakes another worker if this one has more than it should keep.
-void scheduler::offer_work(worker& w) noexcept {
-    if (w.queue.waiting() > keep_local && idle_.worth_waking()) {
-        wake_worker(idle_.pick());
-    }
+void scheduler::inject(goroutine* g) noexcept {
+    inject_.push(g);
+    wake_worker(idle_.announce());
 }
 
-void scheduler::ready(goroutine* g) noexcept {
-    g->set_waiting(wait_kind::none, nullptr);
-    worker* const w = current_worker();
-    if (w == nullptr || &w->home != this) {
-        inject_.push(g);
-        inject_announce();
-        return;
-    }
-    if (w->queue_in_order || w->current == nullptr) {
-        w->queue.push_ready(g);
-    } else {
-        w->queue.push_next(g);
-    }
-    offer_work(*w);
-}
+void scheduler::ready(goroutine* g) noexcept { ready_on(current_worker(), g); }
 
 ticks scheduler::now() const noexcept {
     return clock_ != nullptr ? clock_->now.load() : os::monotonic_now();

@@ -4,9 +4,8 @@
 #include "src/os/clock.hpp"
 #include "src/os/pause.hpp"
 #include "src/os/thread.hpp"
-#include "src/sched/current.hpp"
 #include "src/sched/overflow.hpp"
-#include "src/sched/scheduler.hpp"
+#include "src/sched/switch.hpp"
 
 namespace runnel::detail {
 namespace {
