@@ -99,7 +99,7 @@ detail::select_result<Cases...> select(Cases&&... cases) {
     }
     i = 0;
     ((cases.settle(bound[i], i == call.chosen), ++i), ...);
-    return detail::run_chosen<detail::select_result<Cases...>>(call.chosen, bound, cases...);
+    return detail::run_chosen<detail::select_result<Cases...>>(call.chosen, bound.data(), cases...);
 }
 
 }  // namespace runnel

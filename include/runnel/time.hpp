@@ -9,11 +9,11 @@
 namespace runnel {
 
 namespace detail {
-/// Blocks until `deadline`; returns at once if it has passed.
+/// Blocks until `deadline`; if it has passed, lets others run.
 void sleep_until_tick(ticks deadline) noexcept;
 }  // namespace detail
 
-/// Blocks for at least `d`; returns at once if `d` is zero or negative.
+/// Blocks for at least `d`. A zero or negative `d` only lets others run.
 template <class Rep, class Period>
 void sleep_for(std::chrono::duration<Rep, Period> d) {
     detail::sleep_until_tick(detail::after(d).deadline);

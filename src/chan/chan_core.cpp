@@ -11,7 +11,7 @@
 namespace runnel::detail {
 
 chan_core::~chan_core() {
-    if (!senders.empty() || !receivers.empty()) {
+    if ((!senders.empty() || !receivers.empty()) && !process_is_ending()) {
         fatal("a channel was destroyed while somebody waits on it: a handle that an operation uses "
               "must live as long as the operation");
     }

@@ -176,8 +176,7 @@ bool nothing_ready(const select_call& call) noexcept {
 
 /// Takes every node out that is still in line.
 void leave_lines(select_call& call) noexcept {
-    for (std::size_t i = 0; i < call.lined_up; ++i) {
-        select_case& c = call.cases[i];
+    for (select_case& c : call.cases) {
         if (c.node.owner == nullptr) {
             continue;
         }
@@ -185,7 +184,6 @@ void leave_lines(select_call& call) noexcept {
         (c.kind == case_kind::send ? c.channel->senders : c.channel->receivers).remove(c.node);
         c.node.owner = nullptr;
     }
-    call.lined_up = 0;
 }
 
 /// Under the channel's lock: whether the case can proceed with anybody but the caller itself.
@@ -238,14 +236,23 @@ lining line_up_case(select_call& call, std::size_t i) noexcept {
     return lining::chosen;
 }
 
+/// A random order, so that of several cases on one channel none comes first for ever.
+void shuffle(select_call& call) noexcept {
+    for (std::uint32_t i = 0; i < call.cases.size(); ++i) {
+        const std::uint32_t j = random_below(i + 1);
+        call.cases[i].order = call.cases[j].order;
+        call.cases[j].order = i;
+    }
+}
+
 lining line_up_all(select_call& call) noexcept {
-    for (std::size_t i = 0; i < call.cases.size(); ++i) {
+    shuffle(call);
+    for (std::size_t turn = 0; turn < call.cases.size(); ++turn) {
+        const std::size_t i = call.cases[turn].order;
         select_case& c = call.cases[i];
         if (!names_channel(c)) {
-            c.node.owner = nullptr;
             continue;
         }
-        call.lined_up = i + 1;
         const lining result = line_up_case(call, i);
         if (result != lining::waiting) {
             c.node.owner = nullptr;

@@ -8,9 +8,6 @@ namespace runnel::os {
 /// CLOCK_MONOTONIC, as std::chrono::steady_clock counts it.
 [[nodiscard]] std::int64_t monotonic_now() noexcept;
 
-/// Processor time that the thread with this pthread handle has used; -1 if it cannot be read.
-[[nodiscard]] std::int64_t thread_cpu_time(unsigned long thread) noexcept;
-
 /// Lets timed waits of the calling thread end within microseconds of their time (default: 50 us).
 void sharpen_timers() noexcept;
 

@@ -1,10 +1,12 @@
 #include "src/os/thread.hpp"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -43,7 +45,23 @@ signals_blocked::~signals_blocked() {
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
-unsigned long this_thread_handle() noexcept { return ::pthread_self(); }
+int this_thread_id() noexcept { return ::gettid(); }
+
+bool wants_processor(int thread_id) noexcept {
+    char path[64];
+    std::snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread_id);
+    const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return true;
+    }
+    char text[256];
+    const auto length = ::read(fd, text, sizeof text);
+    ::close(fd);
+    // "id (name) state ...": the name may hold anything, parentheses too.
+    const std::string_view line(text, length > 0 ? static_cast<std::size_t>(length) : 0);
+    const std::size_t after_name = line.rfind(')');
+    return after_name == line.npos || after_name + 2 >= line.size() || line[after_name + 2] == 'R';
+}
 
 void sleep_forever() noexcept {
     for (;;) {

@@ -13,8 +13,12 @@ struct thread_stack {
 /// The stack of the calling thread, as the system made it.
 [[nodiscard]] thread_stack this_thread_stack() noexcept;
 
-/// pthread_self() as a number, for thread_cpu_time().
-[[nodiscard]] unsigned long this_thread_handle() noexcept;
+/// The system's number of the calling thread.
+[[nodiscard]] int this_thread_id() noexcept;
+
+/// False if that thread of this process sleeps in a system call; true if it runs, or would if it had a
+/// processor, or if that cannot be found out.
+[[nodiscard]] bool wants_processor(int thread_id) noexcept;
 
 /// Sleeps for good; signals are still handled.
 [[noreturn]] void sleep_forever() noexcept;

@@ -1,9 +1,9 @@
 // sched/monitor.cpp: a thread that notices workers which are stuck in one goroutine.
 //
 // It ticks only while some worker is awake. A goroutine that computes for long, or blocks its thread
-// without saying so, holds a worker; what waits in that worker's queue, and what only a free worker can
-// see (timers, descriptors, the inject queue), then goes to a sleeper, and if there is none, to a
-// worker that is added. Added workers retire when they are not needed any more.
+// without saying so, holds a worker. What waits in that worker's queue then goes to the inject queue, where
+// the others look; what only a free worker can see (timers, descriptors) is a sleeper's business. If there
+// are too few workers left that move, one is added; added workers retire when they are not needed any more.
 #include <algorithm>
 #include <vector>
 
@@ -24,7 +24,6 @@ struct scheduler::observation {
     std::uint64_t picks = 0;
     std::uint32_t served = 0;
     std::uint32_t waiting = 0;
-    std::int64_t cpu = 0;
     bool ran = false;
 };
 
@@ -56,46 +55,71 @@ void scheduler::watch() noexcept {
     }
 }
 
+/// Looks at one worker: whether it is stuck, and whether something has waited in its queue for a tick.
+scheduler::sighting scheduler::observe(worker& w, observation& before) noexcept {
+    const observation now{
+        .picks = w.picks.load(std::memory_order_relaxed),  // [W-1]
+        .served = w.queue.served(),
+        .waiting = w.queue.waiting(),
+        .ran = w.state.load() == worker_state::running,
+    };
+    const bool stuck = now.ran && before.ran && now.picks == before.picks;
+    const bool waited = before.waiting != 0 && now.waiting != 0 &&
+                        now.served - before.served < before.waiting;
+    before = now;
+    w.stuck.store(stuck, std::memory_order_relaxed);
+    w.attention.store(true, std::memory_order_relaxed);
+    return {.stuck = stuck,
+            .computing = stuck && os::wants_processor(w.thread_id.load()),
+            .waited = waited};
+}
+
 void scheduler::monitor_tick(std::vector<observation>& seen) noexcept {
     std::size_t stuck = 0;
-    std::size_t burning = 0;
+    std::size_t computing = 0;
     std::size_t moving = 0;
-    bool waiting = inject_.size() != 0;
-    const ticks at = os::monotonic_now();
+    bool waited = false;
     for (std::size_t i = 0; i < worker_count(); ++i) {
         worker& w = worker_at(i);
-        observation& before = seen[i];
-        const bool runs = w.state.load() == worker_state::running;
-        const observation now{
-            .picks = w.picks.load(std::memory_order_relaxed),  // [W-1]
-            .served = w.queue.served(),
-            .waiting = w.queue.waiting(),
-            .cpu = runs ? os::thread_cpu_time(w.handle.load()) : 0,
-            .ran = runs,
-        };
-        const bool is_stuck = runs && before.ran && now.picks == before.picks;
-        w.stuck.store(is_stuck, std::memory_order_relaxed);
-        w.attention.store(true, std::memory_order_relaxed);
-        stuck += is_stuck ? 1 : 0;
-        burning += is_stuck && now.cpu - before.cpu > tick / 2 ? 1 : 0;
-        moving += w.state.load() != worker_state::retired && !is_stuck ? 1 : 0;
-        waiting = waiting || (is_stuck && now.waiting != 0) ||
-                  (before.waiting != 0 && now.waiting != 0 &&
-                   now.served - before.served < before.waiting);
-        before = now;
+        const sighting s = observe(w, seen[i]);
+        stuck += s.stuck ? 1 : 0;
+        computing += s.computing ? 1 : 0;
+        moving += !s.stuck && w.state.load() != worker_state::retired ? 1 : 0;
+        waited = waited || s.waited;
+        if (s.stuck) {
+            hand_over_queue(w);
+        }
     }
     stuck_.store(stuck);
-    const bool unserved = !is_virtual() && (earliest_timer() != never || poller_.armed() != 0);
-    if (!waiting && !(unserved && !poller_taken_.load())) {
-        if (unserved && earliest_timer() <= at) {
-            poller_.interrupt();  // a stuck worker's timer that the sleeper in the poller cannot know
+    help(waited, stuck != 0 && moving < std::max<std::size_t>(
+                                            base_workers_ - std::min(computing, base_workers_), 1));
+}
+
+/// What waits for a stuck worker waits for all from now on.
+void scheduler::hand_over_queue(worker& w) noexcept {
+    while (w.queue.waiting() != 0) {
+        goroutine_list taken;
+        w.queue.steal(taken, true);
+        if (taken.empty()) {
+            return;
         }
+        inject_.push(taken);
+    }
+}
+
+/// Brings a worker in if there is something to do for one.
+void scheduler::help(bool waited, bool too_few) noexcept {
+    const ticks first = is_virtual() ? never : earliest_timer();
+    const bool unwatched = (first != never || poller_.armed() != 0) && !poller_taken_.load();
+    if (first <= os::monotonic_now() && poller_taken_.load()) {
+        poller_.interrupt();  // a timer of a stuck worker, that the sleeper in the poller cannot know
+    }
+    if (!waited && !unwatched && inject_.size() == 0) {
         return;
     }
     if (idle_.now().sleeping != 0) {
         wake_worker(idle_.pick());
-    } else if (stuck != 0 && moving < std::max<std::size_t>(
-                                         base_workers_ - std::min(burning, base_workers_), 1)) {
+    } else if (too_few) {
         add_worker();
     }
 }

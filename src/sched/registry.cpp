@@ -25,6 +25,7 @@ struct registry {
     runtime_options options;
     // Set once, under lock.
     std::atomic<scheduler*> process = nullptr;
+    std::atomic<bool> ending = false;
 };
 
 registry& the_registry() {
@@ -38,6 +39,7 @@ std::mutex& creation_lock() {
 }
 
 void stop_at_exit() {
+    the_registry().ending = true;
     if (scheduler* const s = the_registry().process.load(); s != nullptr) {
         s->stop_for_exit();
     }
@@ -88,13 +90,16 @@ scheduler& process_scheduler() {
     return s != nullptr ? *s : create_process_scheduler();
 }
 
+bool process_is_ending() noexcept { return the_registry().ending.load(); }
+
 scheduler& current_scheduler() {
     worker* const w = current_worker();
     return w != nullptr ? w->home : process_scheduler();
 }
 
 std::size_t default_worker_count() {
-    if (const char* const text = std::getenv("RUNNEL_MAXPROCS"); text != nullptr) {
+    const char* const text = std::getenv("RUNNEL_MAXPROCS");
+    if (text != nullptr && *text != '\0') {  // empty counts as not set, as in Go
         try {
             return os::parse_workers(text);
         } catch (const std::invalid_argument& error) {

@@ -19,6 +19,9 @@ void for_each_scheduler(const std::function<void(scheduler&)>& f);
 /// static objects are being destroyed. Its workers stop before that begins.
 [[nodiscard]] scheduler& process_scheduler();
 
+/// The process is ending: the process-wide workers have stopped, and whoever waits will wait for ever.
+[[nodiscard]] bool process_is_ending() noexcept;
+
 /// The runtime of the calling goroutine, else the process-wide one.
 [[nodiscard]] scheduler& current_scheduler();
 

@@ -16,10 +16,21 @@ namespace runnel::detail {
 namespace {
 
 constexpr std::array<std::string_view, 15> kind_names = {
-    "runnable",           "chan send",  "chan receive", "chan send (nil chan)",
-    "chan receive (nil chan)", "select", "select (no cases)", "sleep",
-    "mutex lock",         "condition wait", "wait_group wait", "join",
-    "settle",             "descriptor", "blocking call",
+    "runnable",
+    "chan send",
+    "chan recv",
+    "chan send (nil chan)",
+    "chan recv (nil chan)",
+    "select",
+    "select (no cases)",
+    "sleep",
+    "mutex lock",
+    "condition_variable wait",
+    "wait_group wait",
+    "join",
+    "settle",
+    "descriptor",
+    "blocking call",
 };
 
 std::string start_place(const goroutine& g) {

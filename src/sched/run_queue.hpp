@@ -4,10 +4,12 @@
 //           it inherits the processor, so that a pair that talks stays on one core. `ready`: first
 //           come, first served. `fresh`: started and never run; newest first, because a tree of
 //           goroutines that is walked depth first stays small (measured: docs/design/0001).
+//           Its turn is bounded by time, not by count: a pair whose turns are short gets as much of the
+//           processor as one whose turns are long.
 // Invariants
 //   Q1  A goroutine stands in at most one queue, and only while it is runnable.     (whoever pushes)
-//   Q2  Nothing starves: after `max_streak` picks of `next` the others have a turn, and every
-//       `oldest_every` picks the oldest fresh goroutine has one.                              (pop)
+//   Q2  Nothing starves: when end_slice() has been called, the others have a turn before `next`, and
+//       every `oldest_every` of their turns the oldest fresh goroutine has one.       (worker, pop)
 // Locks     lock_ (leaf); held for a few list operations. Only the worker itself pushes and pops; others
 //           steal.
 // Memory order
@@ -83,6 +85,9 @@ public:
         return g;
     }
 
+    /// The goroutines that pass the processor along by `next` have had it long enough. The owner's.
+    void end_slice() noexcept { slice_over_ = true; }
+
     /// Takes about half of what waits, oldest first, for another worker. `next` goes only
     /// `with_next`: it is hot here and will usually run within a microsecond.
     void steal(goroutine_list& out, bool with_next) noexcept;
@@ -97,17 +102,15 @@ public:
     }
 
 private:
-    static constexpr std::uint32_t max_streak = 64;
     static constexpr std::uint32_t oldest_every = 32;
 
     goroutine* choose() noexcept {
-        if (next_ != nullptr && (streak_ < max_streak || (ready_.empty() && fresh_.empty()))) {
-            ++streak_;
+        if (next_ != nullptr && (!slice_over_ || (ready_.empty() && fresh_.empty()))) {
             goroutine* const g = next_;
             next_ = nullptr;
             return g;
         }
-        streak_ = 0;
+        slice_over_ = false;
         const std::uint32_t turn = served_.load(std::memory_order_relaxed) + 1;
         served_.store(turn, std::memory_order_relaxed);
         if (turn % oldest_every == 0 && !fresh_.empty()) {
@@ -123,7 +126,7 @@ private:
     goroutine* next_ = nullptr;
     goroutine_list ready_;
     goroutine_list fresh_;
-    std::uint32_t streak_ = 0;
+    bool slice_over_ = false;
     std::atomic<std::uint32_t> size_ = 0;
     std::atomic<std::uint32_t> served_ = 0;
 };

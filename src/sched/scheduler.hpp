@@ -170,7 +170,15 @@ private:
 
     // monitor.cpp
     struct observation;
+    struct sighting {
+        bool stuck;      ///< in one goroutine since the last tick
+        bool computing;  ///< stuck, but not in a system call
+        bool waited;     ///< something has waited in its queue since the last tick
+    };
     void watch() noexcept;
+    static sighting observe(worker& w, observation& before) noexcept;
+    void hand_over_queue(worker& w) noexcept;
+    void help(bool waited, bool too_few) noexcept;
     void monitor_tick(std::vector<observation>& seen) noexcept;
     void rouse_monitor() noexcept;
     void add_worker() noexcept;

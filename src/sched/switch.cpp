@@ -11,6 +11,7 @@ namespace {
 
 constexpr ticks look_every = 20'000;           // how often a busy worker looks at the clock, about
 constexpr ticks poll_every = 1'000'000;        // and, in between, at descriptors
+constexpr ticks round_time = 10'000'000;       // in which all that wait shall have had a turn
 constexpr std::uint32_t max_interval = 64;     // picks between two looks
 
 }  // namespace
@@ -55,6 +56,12 @@ void scheduler::look_around(worker& w) noexcept {
     }
     w.check_at = w.picks.load(std::memory_order_relaxed) + w.check_interval;  // [W-1]
 
+    if (w.queue.served() != w.slice_served) {
+        w.slice_served = w.queue.served();
+        w.slice_start = real;
+    } else if (real - w.slice_start > round_time / (w.queue.waiting() + 1)) {
+        w.queue.end_slice();
+    }
     fire_timers(w, is_virtual() ? now() : real);
     if (poller_.armed() != 0) {
         ticks last = last_poll_.load(std::memory_order_relaxed);

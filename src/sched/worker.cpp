@@ -26,7 +26,7 @@ worker::worker(scheduler& s, std::size_t number, std::uint64_t seed)
 
 void scheduler::work(worker& w) noexcept {
     set_current_worker(&w);
-    w.handle.store(os::this_thread_handle());
+    w.thread_id.store(os::this_thread_id());
     w.exceptions = thread_exception_globals();
     w.loop_sanitizer.adopt_thread();
     const os::thread_stack own = os::this_thread_stack();

@@ -44,6 +44,8 @@ struct alignas(64) worker {
     std::uint64_t check_at = 1;        ///< the pick at which timers and the poller are looked at
     std::uint32_t check_interval = 1;
     ticks last_check = 0;
+    std::uint32_t slice_served = 0;    ///< queue.served() when this slice was first seen
+    ticks slice_start = 0;
     bool queue_in_order = false;       ///< waking many: keep their order, nobody inherits the processor
     bool searching = false;            ///< counted as searching in the idle word
     fiber loop;                        ///< the worker's own stack
@@ -76,7 +78,7 @@ struct alignas(64) worker {
     bool listed = false;
 
     std::thread thread;
-    std::atomic<unsigned long> handle = 0;  ///< pthread_self() of that thread
+    std::atomic<int> thread_id = 0;
 
     void count(std::atomic<std::uint64_t>& counter) noexcept {
         counter.store(counter.load(std::memory_order_relaxed) + 1,  // [W-1]

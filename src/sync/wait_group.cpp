@@ -14,6 +14,7 @@
 #include <runnel/detail/event.hpp>
 
 #include "src/base/fatal.hpp"
+#include "src/sched/registry.hpp"
 
 namespace runnel {
 namespace {
@@ -43,7 +44,7 @@ std::uint64_t after_adding(std::uint64_t word, std::int32_t n) {
 }  // namespace
 
 wait_group::~wait_group() {
-    if ((word_.load() & waiter_mask) != 0) {
+    if ((word_.load() & waiter_mask) != 0 && !detail::process_is_ending()) {
         detail::fatal("a wait_group was destroyed while somebody waits on it");
     }
 }

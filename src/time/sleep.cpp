@@ -4,6 +4,7 @@ namespace runnel::detail {
 
 void sleep_until_tick(ticks deadline) noexcept {
     if (deadline <= now()) {
+        suspend(begin_yield());  // a loop of such sleeps must not keep its worker for itself
         return;
     }
     waiter who;

@@ -51,7 +51,7 @@ answer request(bool with_select) {
 
 void request_from_many_goroutines(bool with_select) {
     const std::size_t clients = test::scaled(100, 20);
-    const std::size_t requests = test::scaled(300, 100);
+    const std::size_t requests = test::scaled(1'000, 100);
     std::atomic<std::size_t> refusals = 0;
     wait_group all;
     for (std::size_t i = 0; i < clients; ++i) {

@@ -29,7 +29,7 @@ using go_chan_select = test::on_workers;
 // that looked at one channel after the other could miss both.
 template <class MakeReady>
 void select_sees_one_moment(std::ptrdiff_t capacity2, MakeReady make_ready) {
-    const std::size_t rounds = test::scaled(20'000, 1'000);
+    const std::size_t rounds = test::scaled(100'000, 1'000);
     auto found_ready = make_chan<bool>(1);
     for (std::size_t i = 0; i < rounds; ++i) {
         auto c1 = make_chan<int>(1);
@@ -114,7 +114,7 @@ void receive_from_all(four_channels c, std::size_t n) {
 // numbers of sends and receives on each channel agree, so all come to an end.
 TEST_P(go_chan_select, mixes_with_plain_operations_and_loses_nothing) {  // S25
     run([] {
-        const std::size_t n = test::scaled(20'000, 2'000);
+        const std::size_t n = test::scaled(100'000, 2'000);
         const four_channels c{make_chan<int>(), make_chan<int>(), make_chan<int>(2),
                               make_chan<int>(3)};
         wait_group all;

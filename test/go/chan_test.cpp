@@ -23,7 +23,7 @@ namespace {
 
 template <class F>
 void at_each_capacity(F f) {
-    const auto capacities = static_cast<std::ptrdiff_t>(test::scaled(100, 20));
+    const auto capacities = static_cast<std::ptrdiff_t>(test::scaled(200, 20));
     for (std::ptrdiff_t capacity = 0; capacity < capacities; ++capacity) {
         f(capacity);
     }

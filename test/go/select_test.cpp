@@ -150,7 +150,7 @@ TEST_P(go_select, return_leaves_the_handler_and_break_the_loop_around) {  // S28
 // A value sent on one of four channels must arrive on that one alone.
 TEST_P(go_select, runs_one_case_and_never_two) {  // S23
     run([] {
-        const std::size_t n = test::scaled(50'000, 5'000);
+        const std::size_t n = test::scaled(100'000, 5'000);
         std::array<chan<std::size_t>, 4> c;
         std::ranges::generate(c, [] { return make_chan<std::size_t>(); });
         auto merged = make_chan<std::size_t>();

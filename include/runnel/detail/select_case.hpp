@@ -264,9 +264,10 @@ Result run_nth(std::size_t n, select_case& c, First& first, Rest&... rest) {
     }
 }
 
-/// Runs case number `chosen` of `cases`.
-template <class Result, std::size_t N, class... Cases>
-Result run_chosen(std::size_t chosen, std::array<select_case, N>& bound, Cases&... cases) {
+/// Runs the chosen one of `cases`. `bound` is a pointer, not the array: g++ 12 folds the instances for
+/// different sizes into one and then warns about the bounds.
+template <class Result, class... Cases>
+Result run_chosen(std::size_t chosen, select_case* bound, Cases&... cases) {
     if constexpr ((std::is_void_v<typename Cases::result> && ...)) {
         std::size_t i = 0;
         static_cast<void>(((i++ == chosen && (cases.run(bound[chosen]), true)) || ...));

@@ -25,6 +25,7 @@ struct select_case {
     void* slot = nullptr;
     void* (*prepare)(void* source) = nullptr;  ///< makes the value to send, when it is needed
     void* source = nullptr;
+    std::uint32_t order = 0;  ///< which case lines up at this place
     wait_node node;  ///< node.ok after the choice: a value was handed over
 };
 
@@ -33,7 +34,6 @@ struct select_call {
     wait_limits limits;
     bool blocking = true;
     std::size_t chosen = nothing;  ///< index of the chosen case
-    std::size_t lined_up = 0;      ///< how many cases stand in the queue of their channel
     waiter who;
 
     static constexpr std::size_t nothing = SIZE_MAX;          ///< nothing was ready
