@@ -1,15 +1,18 @@
 // runnel/chan.hpp: typed channels between goroutines.
 //
-// A chan<T> is a handle: copies name the same channel, which is freed with its last handle. All members
-// may be called from any goroutine or thread at the same time, and are const: a handle that a lambda
-// has captured by value works in it. A handle that an operation uses must live until it returns.
+// A chan<T> is a handle: copies name the same channel, which is freed with its last handle. All
+// members may be called from any goroutine or thread at the same time, and are const: a handle that
+// a lambda has captured by value works in it. A handle that an operation uses must live until it
+// returns.
 //
-// Order: values of one sender arrive in the order sent; waiters are served first come, first served. A
-// send happens before its receive returns; with capacity C, the k-th receive happens before the (k+C)-th
-// send returns; close happens before a receive that reports it. (Go's memory model.)
+// Order: values of one sender arrive in the order sent; waiters are served first come, first
+// served. A send happens before its receive returns; with capacity C, the k-th receive happens
+// before the (k+C)-th send returns; close happens before a receive that reports it. (Go's memory
+// model.)
 //
 // Whatever is not sent stays its owner's: every form that takes a T&& leaves it untouched unless it
-// returns op_status::ok. (A T that can only be moved, by a move that may throw, is moved out and back.)
+// returns op_status::ok. (A T that can only be moved, by a move that may throw, is moved out and
+// back.)
 #pragma once
 
 #include <chrono>
@@ -65,8 +68,9 @@ private:
 /// What all handles share.
 template <class T>
 class chan_handle {
-    static_assert(std::is_object_v<T> && std::movable<T>,
-                  "runnel: a channel's element type must be an object type that models std::movable");
+    static_assert(
+        std::is_object_v<T> && std::movable<T>,
+        "runnel: a channel's element type must be an object type that models std::movable");
 
 public:
     using value_type = T;
@@ -96,8 +100,9 @@ private:
 template <class Derived, class T>
 class send_side {
 public:
-    /// Sends `value`. Blocks while nobody receives and the buffer is full; for ever on the nil channel.
-    /// Throws channel_closed if the channel is closed, also when that happens while the send waits.
+    /// Sends `value`. Blocks while nobody receives and the buffer is full; for ever on the nil
+    /// channel. Throws channel_closed if the channel is closed, also when that happens while the
+    /// send waits.
     void send(T value) const {
         outgoing<T> out(value);
         chan_call call;
@@ -157,11 +162,12 @@ public:
         return send_within(at(t), copy);
     }
 
-    /// No more values will come. Wakes every waiter: senders throw channel_closed; receivers first get
-    /// what is buffered. Throws channel_closed if it is closed already, std::logic_error on nil.
+    /// No more values will come. Wakes every waiter: senders throw channel_closed; receivers first
+    /// get what is buffered. Throws channel_closed if it is closed already, std::logic_error on
+    /// nil.
     void close() const { chan_close(channel(), nullptr); }
-    /// The same, and receivers that have drained the channel get this exception from recv(), from the
-    /// loop and from select: how a producer's failure reaches its consumer.
+    /// The same, and receivers that have drained the channel get this exception from recv(), from
+    /// the loop and from select: how a producer's failure reaches its consumer.
     void close(std::exception_ptr error) const { chan_close(channel(), std::move(error)); }
 
 private:
@@ -179,7 +185,8 @@ private:
         return status;
     }
     op_status send_within(const wait_limits& limits, T& value) const {
-        return send_by(value, [&](void* from) { return chan_send_limited(channel(), from, limits); });
+        return send_by(value,
+                       [&](void* from) { return chan_send_limited(channel(), from, limits); });
     }
 };
 
@@ -187,8 +194,9 @@ private:
 template <class Derived, class T>
 class recv_side {
 public:
-    /// Receives the next value, or nullopt once the channel is closed and drained. Blocks while there
-    /// is none; for ever on the nil channel. Throws what the channel was closed with, if anything.
+    /// Receives the next value, or nullopt once the channel is closed and drained. Blocks while
+    /// there is none; for ever on the nil channel. Throws what the channel was closed with, if
+    /// anything.
     std::optional<T> recv() const {
         incoming<T> in;
         chan_call call;
@@ -289,8 +297,8 @@ template <class A, class B>
 /// impossible.
 template <class T>
 [[nodiscard]] chan<T> make_chan(std::ptrdiff_t capacity = 0) {
-    return chan<T>(detail::chan_ref(
-        detail::make_chan_core(capacity, detail::ops_of<detail::stored_t<T>>)));
+    return chan<T>(
+        detail::chan_ref(detail::make_chan_core(capacity, detail::ops_of<detail::stored_t<T>>)));
 }
 
 /// What can be received from, or sent to: chan<T> and the one-way handle alike.
@@ -300,9 +308,8 @@ concept receivable = requires(const C& ch) {
     { ch.recv() } -> std::same_as<std::optional<typename C::value_type>>;
 };
 template <class C>
-concept sendable = requires(const C& ch, typename C::value_type value) {
-    ch.send(std::move(value));
-};
+concept sendable =
+    requires(const C& ch, typename C::value_type value) { ch.send(std::move(value)); };
 
 template <class T>
 detail::recv_iterator<T>& detail::recv_iterator<T>::operator++() {

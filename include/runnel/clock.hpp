@@ -16,9 +16,7 @@ struct clock {
     using time_point = std::chrono::time_point<clock>;
     static constexpr bool is_steady = true;
 
-    [[nodiscard]] static time_point now() noexcept {
-        return time_point(duration(detail::now()));
-    }
+    [[nodiscard]] static time_point now() noexcept { return time_point(duration(detail::now())); }
 };
 
 }  // namespace runnel

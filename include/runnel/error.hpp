@@ -8,7 +8,8 @@
 
 namespace runnel {
 
-/// Errors of the library; the category compares them with std::errc where that has the same meaning.
+/// Errors of the library; the category compares them with std::errc where that has the same
+/// meaning.
 enum class errc {
     canceled = 1,       ///< the operation's context was cancelled (std::errc::operation_canceled)
     deadline_exceeded,  ///< the deadline of its context passed (std::errc::timed_out)

@@ -8,8 +8,8 @@
 namespace runnel {
 
 /// One T per goroutine (per thread on a plain thread), value-initialised on first use there, and
-/// destroyed when the goroutine ends. The goroutine_local itself must outlive the goroutines that use
-/// it: make it a static, or a member of something that outlives them.
+/// destroyed when the goroutine ends. The goroutine_local itself must outlive the goroutines that
+/// use it: make it a static, or a member of something that outlives them.
 template <class T>
 class goroutine_local {
 public:

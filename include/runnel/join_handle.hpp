@@ -27,8 +27,8 @@ namespace detail {
 
 /// What a spawned goroutine and its handle share. Counted: one for each of the two.
 ///
-/// `error` and the result are written before exited.set() and read after it. Memory order: the count
-/// is sequentially consistent; whoever drops the last one sees all the other has done.
+/// `error` and the result are written before exited.set() and read after it. Memory order: the
+/// count is sequentially consistent; whoever drops the last one sees all the other has done.
 class join_state_base {
 public:
     join_state_base() = default;
@@ -108,8 +108,9 @@ auto spawn_closure(const start_info& info, F&& f, Args&&... args) {
 }  // namespace detail
 
 /// The exit of a goroutine, with its result or its exception. Movable; the destructor detaches. An
-/// exception that nobody has joined for when the handle goes ends the process as one that left a go()
-/// goroutine does (and likewise when the goroutine throws later), unless the stack is unwinding.
+/// exception that nobody has joined for when the handle goes ends the process as one that left a
+/// go() goroutine does (and likewise when the goroutine throws later), unless the stack is
+/// unwinding.
 template <class R>
 class [[nodiscard]] join_handle {
 public:
@@ -124,8 +125,8 @@ public:
     }
     ~join_handle() { detach(); }
 
-    /// Blocks until the goroutine has exited; returns its result or rethrows its exception. The handle
-    /// is not joinable afterwards. Throws std::logic_error if it was not before.
+    /// Blocks until the goroutine has exited; returns its result or rethrows its exception. The
+    /// handle is not joinable afterwards. Throws std::logic_error if it was not before.
     R join() {
         detail::join_state<R>& s = state();
         s.exited.wait({}, detail::wait_kind::join, __builtin_return_address(0));
@@ -144,7 +145,8 @@ public:
     /// A channel that closes when the goroutine has exited, so that the exit can stand in a select.
     [[nodiscard]] recv_chan<unit> done() { return state().done(); }
 
-    /// Blocks until the exit or the limit; returns whether it has exited. The handle stays joinable.
+    /// Blocks until the exit or the limit; returns whether it has exited. The handle stays
+    /// joinable.
     template <class Rep, class Period>
     bool wait_for(std::chrono::duration<Rep, Period> d) {
         return wait(detail::after(d));
@@ -198,8 +200,7 @@ template <class F>
 auto spawn(const go_options& options, F&& f,
            const std::source_location& where = std::source_location::current()) {
     return detail::spawn_closure(
-        {.file = where.file_name(), .line = where.line(), .options = &options},
-        std::forward<F>(f));
+        {.file = where.file_name(), .line = where.line(), .options = &options}, std::forward<F>(f));
 }
 template <class F, class... Args>
     requires(sizeof...(Args) > 0 && std::invocable<std::decay_t<F>, std::decay_t<Args>...>)

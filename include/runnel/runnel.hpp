@@ -1,14 +1,11 @@
 // runnel/runnel.hpp: umbrella of the core.
 #pragma once
 
-#include <runnel/chan.hpp>             // IWYU pragma: export
-#include <runnel/clock.hpp>            // IWYU pragma: export
-#include <runnel/error.hpp>            // IWYU pragma: export
-#include <runnel/go.hpp>               // IWYU pragma: export
-#include <runnel/goroutine_local.hpp>  // IWYU pragma: export
-#include <runnel/join_handle.hpp>      // IWYU pragma: export
-#include <runnel/runtime.hpp>          // IWYU pragma: export
-#include <runnel/select.hpp>           // IWYU pragma: export
-#include <runnel/selector.hpp>         // IWYU pragma: export
-#include <runnel/sync.hpp>             // IWYU pragma: export
-#include <runnel/time.hpp>             // IWYU pragma: export
+#include <runnel/chan.hpp>     // IWYU pragma: export
+#include <runnel/clock.hpp>    // IWYU pragma: export
+#include <runnel/error.hpp>    // IWYU pragma: export
+#include <runnel/go.hpp>       // IWYU pragma: export
+#include <runnel/runtime.hpp>  // IWYU pragma: export
+#include <runnel/select.hpp>   // IWYU pragma: export
+#include <runnel/sync.hpp>     // IWYU pragma: export
+#include <runnel/time.hpp>     // IWYU pragma: export

@@ -27,7 +27,7 @@ enum class guard_policy : std::uint8_t {
 };
 
 struct runtime_options {
-    std::size_t workers = 0;       ///< 0: RUNNEL_MAXPROCS, else what the process may use
+    std::size_t workers = 0;              ///< 0: RUNNEL_MAXPROCS, else what the process may use
     std::size_t stack_size = 256 * 1024;  ///< bytes of address space; 16 KiB to 1 GiB
     guard_policy guards = guard_policy::automatic;
     /// How long ~runtime waits for goroutines before it reports them and terminates.
@@ -77,13 +77,12 @@ void configure(const runtime_options& options);
 
 /// Runs `f` as the main goroutine of the process-wide runtime; blocks until it returns, and returns
 /// its int (0 if it returns nothing). Goroutines that are left over go on; the end of the process
-/// does not wait for them. An exception that leaves `f` ends the process as with go(). Called from a
-/// goroutine, throws std::logic_error. When every goroutine is asleep for good: a report of who
+/// does not wait for them. An exception that leaves `f` ends the process as with go(). Called from
+/// a goroutine, throws std::logic_error. When every goroutine is asleep for good: a report of who
 /// waits where, and exit status 2.
 template <class F>
 int run(F f, const std::source_location& where = std::source_location::current()) {
-    return detail::run_on(nullptr, f,
-                          {.file = where.file_name(), .line = where.line()});
+    return detail::run_on(nullptr, f, {.file = where.file_name(), .line = where.line()});
 }
 
 /// Runs a call that blocks its thread (a file, a name lookup, a foreign lock) on a thread that is

@@ -6,8 +6,8 @@
 //            otherwise([&] { ... }));                             // Go's default
 //
 // One ready case is chosen uniformly at random. If none is ready it blocks, unless there is an
-// `otherwise`. The handler of the chosen case runs after the choice, with no lock held; `return` in it
-// returns from the handler. To leave the caller instead, pass a slot and switch on the result.
+// `otherwise`. The handler of the chosen case runs after the choice, with no lock held; `return` in
+// it returns from the handler. To leave the caller instead, pass a slot and switch on the result.
 // Case objects bind by reference and live only inside the call to select. No heap allocation.
 #pragma once
 
@@ -24,19 +24,21 @@
 #include <runnel/detail/limits.hpp>
 #include <runnel/detail/select_case.hpp>
 #include <runnel/detail/select_core.hpp>
+#include <runnel/selector.hpp>  // IWYU pragma: export
 
 namespace runnel {
 
 /// Receives from `ch`. `handler` takes a std::optional<T> (empty: closed and drained) or nothing; a
-/// std::optional<T>& in its place is a slot that is assigned. A channel that was closed with an error
-/// throws it from select.
+/// std::optional<T>& in its place is a slot that is assigned. A channel that was closed with an
+/// error throws it from select.
 template <receivable C, class H = detail::no_handler>
 [[nodiscard]] detail::recv_case<typename C::value_type, H> on_recv(const C& ch, H&& handler = {}) {
     return {ch.core(), std::forward<H>(handler)};
 }
 
-/// Sends `value` to `ch`. An rvalue is moved from only if this case is chosen. An lvalue is copied only
-/// when the case looks ready or has to wait. Chosen on a closed channel, select throws channel_closed.
+/// Sends `value` to `ch`. An rvalue is moved from only if this case is chosen. An lvalue is copied
+/// only when the case looks ready or has to wait. Chosen on a closed channel, select throws
+/// channel_closed.
 template <sendable C, class V, class H = detail::no_handler>
     requires std::constructible_from<typename C::value_type, V>
 [[nodiscard]] detail::send_case<typename C::value_type, V, H> on_send(const C& ch, V&& value,
@@ -80,7 +82,8 @@ detail::select_result<Cases...> select(Cases&&... cases) {
         c.bind(bound[i], call);
         if (bound[i].kind == detail::case_kind::otherwise) {
             otherwise_index = i;
-        } else if (bound[i].kind == detail::case_kind::timeout && c.deadline() == call.limits.deadline) {
+        } else if (bound[i].kind == detail::case_kind::timeout &&
+                   c.deadline() == call.limits.deadline) {
             timeout_index = i;
         }
         ++i;

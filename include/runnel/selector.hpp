@@ -16,9 +16,9 @@
 
 namespace runnel {
 
-/// A set of cases that may be waited on again and again: receive cases stay, a send case that was chosen
-/// is spent until it is given a new value by another add_send(). Holds its channels; the slots belong to
-/// the caller and must outlive it. Used by one goroutine at a time.
+/// A set of cases that may be waited on again and again: receive cases stay, a send case that was
+/// chosen is spent until it is given a new value by another add_send(). Holds its channels; the
+/// slots belong to the caller and must outlive it. Used by one goroutine at a time.
 class selector {
 public:
     selector() = default;
@@ -39,9 +39,9 @@ public:
             std::make_unique<send_entry<typename C::value_type>>(ch.ref(), std::move(value)));
     }
 
-    /// Blocks until a case can proceed; returns the index of the chosen one. For ever if there is none.
-    /// Throws channel_closed for a chosen send on a closed channel (whose value can then be taken), and
-    /// the error that a chosen receive's channel was closed with.
+    /// Blocks until a case can proceed; returns the index of the chosen one. For ever if there is
+    /// none. Throws channel_closed for a chosen send on a closed channel (whose value can then be
+    /// taken), and the error that a chosen receive's channel was closed with.
     std::size_t wait() { return *choose(true, {}); }
     /// The same without blocking; nullopt if no case can proceed.
     std::optional<std::size_t> try_wait() { return choose(false, {}); }
@@ -58,8 +58,8 @@ public:
     /// Case `i` is not chosen any more. Throws std::out_of_range for an index that was never given.
     void disable(std::size_t i);
 
-    /// Takes the unsent value of send case `i` out, which is then spent. Throws std::logic_error if it
-    /// has none, or is not a send case of T.
+    /// Takes the unsent value of send case `i` out, which is then spent. Throws std::logic_error if
+    /// it has none, or is not a send case of T.
     template <class T>
     T take(std::size_t i) {
         auto* const e = dynamic_cast<send_entry<T>*>(entries_.at(i).get());

@@ -15,8 +15,8 @@ bool cancel_word::cancel() noexcept {
             return false;
         }
         canceled_.store(true, std::memory_order_release);
-        // A wait that has been ended stays in its frame until it is woken, so its node may carry the
-        // list of those to wake.
+        // A wait that has been ended stays in its frame until it is woken, so its node may carry
+        // the list of those to wake.
         while (wait_node* const node = waits_.pop()) {
             node->next = nullptr;
             *end = node;

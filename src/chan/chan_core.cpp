@@ -256,8 +256,7 @@ chan_core* make_chan_core(std::ptrdiff_t capacity, const element_ops& ops) {
 }
 
 void retain(chan_core* c) noexcept {
-    // Whoever copies a handle has one: the count needs no order [C-3].
-    c->handles.fetch_add(1, std::memory_order_relaxed);
+    c->handles.fetch_add(1, std::memory_order_relaxed);  // [C-3]
 }
 
 void release(chan_core* c) noexcept {

@@ -1,23 +1,26 @@
 // chan/chan_core.hpp: the channel.
 //
-// Purpose   One algorithm for all channels: a ring of `capacity` elements (none for an unbuffered one)
-//           and two queues of waiters. A value goes straight to a waiting receiver, else into the ring,
-//           else its sender waits.
+// Purpose   One algorithm for all channels: a ring of `capacity` elements (none for an unbuffered
+//           one) and two queues of waiters. A value goes straight to a waiting receiver, else into
+//           the ring, else its sender waits.
 // Invariants (of a channel whose lock is free)
-//   C1  At most one of `senders` and `receivers` holds a waiter that can still be ended, except for one
-//       goroutine that selects both directions at once.                  (send_now, recv_now)
+//   C1  At most one of `senders` and `receivers` holds a waiter that can still be ended, except for
+//       one goroutine that selects both directions at once.                  (send_now, recv_now)
 //   C2  Receivers wait only while the ring is empty; senders wait only while it is full. So nobody
-//       overtakes a waiter.                                              (send_now, recv_now, close)
+//       overtakes a waiter.                                              (send_now, recv_now,
+//       close)
 //   C3  A value is constructed in its new place before its owner is woken, and its old place is
 //       destroyed at once.                                               (send_now, recv_now)
 //   C4  Once closed, nobody waits.                                       (close)
 // Locks     lock (leaf). No user code runs under it but moves and destructors that do not throw;
 //           nobody is woken under it.
 // Memory order
-//   count, closed: written under the lock; try operations read them without it to fail fast. A receive
-//   reads empty (acquire), then open [C-1]: close() stores after every value that was sent before it,
-//   so "empty, and then open" was true together at the first read. A send reads open (acquire), then
-//   full [C-2], likewise. The writes are releases.
+//   count, closed: written under the lock; try operations read them without it to fail fast. A
+//   receive reads empty (acquire), then open [C-1]: close() stores after every value that was sent
+//   before it, so "empty, and then open" was true together at the first read. A send reads open
+//   (acquire), then full [C-2], likewise. The writes are releases.
+//   handles: retain() is relaxed [C-3], because whoever copies a handle has one; release() is
+//   sequentially consistent, so the last one sees all that the others have done.
 #pragma once
 
 #include <atomic>
@@ -45,12 +48,13 @@ public:
     chan_core(const chan_core&) = delete;
     chan_core& operator=(const chan_core&) = delete;
 
-    /// Under the lock: sends or receives without waiting. `peer` becomes the waiter to wake after the
-    /// unlock, if any. Waiters of `self` are passed over.
+    /// Under the lock: sends or receives without waiting. `peer` becomes the waiter to wake after
+    /// the unlock, if any. Waiters of `self` are passed over.
     [[nodiscard]] attempt send_now(void* from, waiter*& peer, const waiter* self) noexcept;
     [[nodiscard]] attempt recv_now(void* to, waiter*& peer, const waiter* self) noexcept;
 
-    /// Without the lock: false only if at some moment during the call the operation would have blocked.
+    /// Without the lock: false only if at some moment during the call the operation would have
+    /// blocked.
     [[nodiscard]] bool may_send() const noexcept;
     [[nodiscard]] bool may_recv() const noexcept;
 

@@ -1,16 +1,20 @@
 // chan/select_core.cpp: select.
 //
-// Purpose   Chooses uniformly among the ready cases; if none is ready, stands in line in all channels at
-//           once and sleeps until exactly one of them has ended the wait.
-// Method    First without waiting: cases that look ready are tried in random order, each under its own
-//           lock. Then the cases line up one channel at a time, so no two locks are held at once; a case
-//           that turns out to be ready meanwhile is taken at once, if nobody was faster. Afterwards the
-//           nodes that are still in line are taken out: quiet channels collect no stale waiters.
+// Purpose   Chooses uniformly among the ready cases; if none is ready, stands in line in all
+//           channels at once and sleeps until exactly one of them has ended the wait.
+// Method    First without waiting: cases that look ready are tried in random order, each under its
+//           own lock. Then the cases line up one channel at a time, so no two locks are held at
+//           once; a case that turns out to be ready meanwhile is taken at once, if nobody was
+//           faster. Afterwards the nodes that are still in line are taken out: quiet channels
+//           collect no stale waiters.
 // Invariants
-//   S1  A value moves only after the waiter has been ended for that case, so exactly one case fires.
-//   S2  Between lining up and taking out, only a peer, a limit, or this call itself ends the waiter.
-//   S3  A node that lost its place to nobody (the peer it met was ended elsewhere) starts the call over,
-//       after everything is taken out: the waiter is fresh then.                    (line_up, begin)
+//   S1  A value moves only after the waiter has been ended for that case, so exactly one case
+//       fires.
+//   S2  Between lining up and taking out, only a peer, a limit, or this call itself ends the
+//       waiter.
+//   S3  A node that lost its place to nobody (the peer it met was ended elsewhere) starts the call
+//       over, after everything is taken out: the waiter is fresh then.                    (line_up,
+//       begin)
 //   S4  `otherwise` is chosen only if at one moment no case could proceed: with several cases that
 //       moment is made by holding all locks, in the order of their addresses.      (nothing_ready)
 // Locks     the channels'; one at a time, but for S4.
@@ -105,8 +109,8 @@ bool try_few(select_call& call) {
     return false;
 }
 
-/// The same for more cases than a mask has bits: counts, chooses one, and counts again if that one has
-/// gone to somebody else meanwhile.
+/// The same for more cases than a mask has bits: counts, chooses one, and counts again if that one
+/// has gone to somebody else meanwhile.
 bool try_many(select_call& call) {
     for (;;) {
         const auto ready =

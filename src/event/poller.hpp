@@ -1,12 +1,14 @@
 // event/poller.hpp: goroutines that wait for a descriptor.
 //
-// Purpose   A wait arms the descriptor for one event, as poll(2) would, and leaves nothing registered:
-//           foreign libraries close descriptors behind our back. The poller returns the waiters that
-//           have become ready and never schedules.
+// Purpose   A wait arms the descriptor for one event, as poll(2) would, and leaves nothing
+//           registered: foreign libraries close descriptors behind our back. The poller returns the
+//           waiters that have become ready and never schedules.
 // Invariants
-//   P1  A registration names a slot and a generation; an event whose generation has passed is dropped,
-//       so the reuse of a descriptor number or of a slot never wakes the wrong goroutine. (collect)
-//   P2  A slot's waiter is ended under lock_, and disarm() takes lock_ before the waiter's frame ends.
+//   P1  A registration names a slot and a generation; an event whose generation has passed is
+//       dropped, so the reuse of a descriptor number or of a slot never wakes the wrong goroutine.
+//       (collect)
+//   P2  A slot's waiter is ended under lock_, and disarm() takes lock_ before the waiter's frame
+//       ends.
 // Locks     lock_ (leaf); held for table look-ups, never across a system call that waits.
 #pragma once
 

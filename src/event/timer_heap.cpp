@@ -8,9 +8,10 @@ namespace {
 constexpr std::size_t children = 4;
 
 constexpr timer_ops wait_timer_ops{
-    .claim = [](timer_node& node) noexcept {
-        return static_cast<wait_timer&>(node).owner->end(wait_timed_out);
-    },
+    .claim =
+        [](timer_node& node) noexcept {
+            return static_cast<wait_timer&>(node).owner->end(wait_timed_out);
+        },
     .fire = [](timer_node& node) noexcept { wake(*static_cast<wait_timer&>(node).owner); },
 };
 

@@ -11,8 +11,9 @@
 //       holder updates it.                                                   (add, remove, pop_due)
 // Locks     lock_ (leaf). claim() runs under it and may do no more than end a waiter.
 // Memory order
-//   earliest: relaxed stores under the lock, relaxed loads as a hint [T-1]; whoever acts on it takes
-//   the lock. That a sleeping worker sees a new deadline is the sleep protocol's care (sched/idle).
+//   earliest: relaxed stores under the lock, relaxed loads as a hint [T-1]; whoever acts on it
+//   takes the lock. That a sleeping worker sees a new deadline is the sleep protocol's care
+//   (sched/idle).
 #pragma once
 
 #include <atomic>
@@ -37,8 +38,8 @@ struct timer_ops {
 struct timer_node {
     ticks when = never;
     const timer_ops* ops = nullptr;
-    timer_heap* heap = nullptr;   ///< the last heap it was in
-    timer_node* next = nullptr;   ///< in a list of due nodes
+    timer_heap* heap = nullptr;  ///< the last heap it was in
+    timer_node* next = nullptr;  ///< in a list of due nodes
     std::size_t position = out;
 
     static constexpr std::size_t out = SIZE_MAX;

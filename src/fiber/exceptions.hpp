@@ -1,8 +1,8 @@
 // fiber/exceptions.hpp: the exceptions that a goroutine has in flight move with it.
 //
 // The C++ runtime keeps, per thread, the stack of caught exceptions and the count of uncaught ones.
-// A goroutine that blocks inside a catch block, or in a destructor during unwinding, takes both along
-// and finds them again on whatever thread resumes it.
+// A goroutine that blocks inside a catch block, or in a destructor during unwinding, takes both
+// along and finds them again on whatever thread resumes it.
 #pragma once
 
 #include <runnel/detail/switch.hpp>

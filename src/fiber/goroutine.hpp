@@ -1,17 +1,18 @@
 // fiber/goroutine.hpp: the record of a goroutine, and the pool that records come from.
 //
 // A record is all that a goroutine costs before it first runs: its closure is stored inside (larger
-// ones on the heap), and its stack is given to it by the worker that first picks it. Records are never
-// returned to the system while their runtime lives, so a report may look at any of them at any time.
+// ones on the heap), and its stack is given to it by the worker that first picks it. Records are
+// never returned to the system while their runtime lives, so a report may look at any of them at
+// any time.
 //
 // Memory order
-//   phase, waiting, where: written by the owner with relaxed stores, read by reports, which accept a
-//   value that is a moment old [G-1]. A record in use is otherwise touched by its owner alone: the
-//   goroutine itself, or whoever took it out of a run queue.
+//   phase, waiting, where: written by the owner with relaxed stores, read by reports, which accept
+//   a value that is a moment old [G-1]. A record in use is otherwise touched by its owner alone:
+//   the goroutine itself, or whoever took it out of a run queue.
 #pragma once
 
-#include <atomic>
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -64,7 +65,9 @@ public:
     [[nodiscard]] goroutine_phase phase_now() const noexcept {
         return phase.load(std::memory_order_relaxed);  // [G-1]
     }
-    void set_phase(goroutine_phase p) noexcept { phase.store(p, std::memory_order_relaxed); }  // [G-1]
+    void set_phase(goroutine_phase p) noexcept {
+        phase.store(p, std::memory_order_relaxed);  // [G-1]
+    }
     [[nodiscard]] wait_kind waiting_now() const noexcept {
         return waiting.load(std::memory_order_relaxed);  // [G-1]
     }
@@ -85,7 +88,8 @@ public:
     goroutine_pool(const goroutine_pool&) = delete;
     goroutine_pool& operator=(const goroutine_pool&) = delete;
 
-    /// Takes up to `wanted` records (at least one) as a list linked by `next`. Throws std::bad_alloc.
+    /// Takes up to `wanted` records (at least one) as a list linked by `next`. Throws
+    /// std::bad_alloc.
     [[nodiscard]] goroutine* take(std::size_t wanted);
     void give(goroutine* list) noexcept;
 

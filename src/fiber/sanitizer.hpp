@@ -1,8 +1,9 @@
 // fiber/sanitizer.hpp: what the tools that watch memory must be told about stacks that we switch.
 //
 // In a build with AddressSanitizer or ThreadSanitizer the switch is made inside the compiled
-// library (`instrumented` is true), so that user code needs no instrumentation of its own and nothing
-// instrumented runs between the announcement and the switch. Everything here is empty otherwise.
+// library (`instrumented` is true), so that user code needs no instrumentation of its own and
+// nothing instrumented runs between the announcement and the switch. Everything here is empty
+// otherwise.
 #pragma once
 
 #include <cstddef>

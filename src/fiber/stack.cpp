@@ -10,8 +10,8 @@ namespace runnel::detail {
 namespace {
 
 constexpr std::size_t arena_bytes = std::size_t{64} << 20;
-constexpr std::size_t kept_hot = 16 * 1024;       // the top of a stack stays committed
-constexpr std::size_t depot_keeps_hot = 1024;     // stacks in the depot whose top stays committed
+constexpr std::size_t kept_hot = 16 * 1024;    // the top of a stack stays committed
+constexpr std::size_t depot_keeps_hot = 1024;  // stacks in the depot whose top stays committed
 
 void give_back_deep_pages(const stack& s, std::size_t keep) noexcept {
     if (s.size() > keep) {
@@ -32,8 +32,7 @@ bool stack_depot::guard(std::byte* start) noexcept {
         unguarded_.fetch_add(1);
         return false;
     }
-    if (policy_.method == os::guard_method::mprotect &&
-        guards_.load() >= policy_.guard_budget) {
+    if (policy_.method == os::guard_method::mprotect && guards_.load() >= policy_.guard_budget) {
         if (unguarded_.fetch_add(1) == 0 && policy_.warn_unguarded) {
             print_error("warning: no mappings left for guard pages (vm.max_map_count); further "
                         "stacks are unguarded");
@@ -42,7 +41,8 @@ bool stack_depot::guard(std::byte* start) noexcept {
     }
     if (!os::install_guard(start, guard_bytes, policy_.method)) {
         if (unguarded_.fetch_add(1) == 0 && policy_.warn_unguarded) {
-            print_error("warning: the system refused a guard page; further stacks may be unguarded");
+            print_error(
+                "warning: the system refused a guard page; further stacks may be unguarded");
         }
         return false;
     }

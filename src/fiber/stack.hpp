@@ -1,15 +1,19 @@
-// fiber/stack.hpp: goroutine stacks: reserved in large mappings, committed by touching them, guarded.
+// fiber/stack.hpp: goroutine stacks: reserved in large mappings, committed by touching them,
+// guarded.
 //
 // Purpose   A stack costs address space until it is used, and one page once it is. Stacks of the
-//           default size are carved from arenas and recycled, hot ones first; other sizes are mapped
-//           one by one.
+//           default size are carved from arenas and recycled, hot ones first; other sizes are
+//           mapped one by one.
 // Invariants
 //   K1  A stack in a cache belongs to one worker alone; in the depot, to the depot's lock.
-//   K2  A goroutine that ends may put the stack it still stands on into its own worker's cache: nobody
-//       else takes from it, and the worker takes again only after the switch.      (finishing goroutine)
-//   K3  discard() is never applied to a stack that somebody stands on: only to stacks that have been
-//       in the cache since before the worker's last switch.               (stack_cache, worker loop)
-// Locks     depot lock_ (leaf). Held across mmap and guard calls; never while a goroutine is made ready.
+//   K2  A goroutine that ends may put the stack it still stands on into its own worker's cache:
+//       nobody else takes from it, and the worker takes again only after the switch.
+//       (finishing goroutine)
+//   K3  discard() is never applied to a stack that somebody stands on: only to stacks that have
+//       been in the cache since before the worker's last switch.               (stack_cache, worker
+//       loop)
+// Locks     depot lock_ (leaf). Held across mmap and guard calls; never while a goroutine is made
+//           ready.
 #pragma once
 
 #include <atomic>

@@ -2,6 +2,7 @@
 #include "src/os/cpus.hpp"
 
 #include <gtest/gtest.h>
+
 #include <sched.h>
 #include <stdlib.h>
 
@@ -280,11 +281,10 @@ TEST(cpu_quota, v1_files_are_not_read_from_a_v2_mount_nor_the_reverse) {
 TEST(cpu_quota, hybrid_systems_keep_the_quota_in_the_v1_hierarchy) {
     const fake_root root;
     root.cgroup("3:cpu,cpuacct:/slice/app\n1:name=systemd:/slice/app\n0::/slice/app\n");
-    root.mountinfo(
-        "31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755\n"
-        "40 31 0:37 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd\n"
-        "41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n" +
-        v1_line);
+    root.mountinfo("31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755\n"
+                   "40 31 0:37 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd\n"
+                   "41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n" +
+                   v1_line);
     root.write("sys/fs/cgroup/unified/slice/app/cgroup.procs", "1\n");
     EXPECT_EQ(root.quota(), std::nullopt);
     root.v1_quota("sys/fs/cgroup/cpu/slice/app", "70000\n", "100000\n");
@@ -414,11 +414,10 @@ TEST(cpu_quota, mountinfo_tags_may_be_absent_or_many) {
 TEST(cpu_quota, garbage_lines_are_skipped_and_the_others_count) {
     const fake_root root;
     root.cgroup("\n:\n::\nx\n0:\n0:cpu\n3::/no\n7:memory:/m\n0::relative\n0::/a\n");
-    root.mountinfo(
-        "\n \n-\n - - -\n1 2 3 4 5 6 7 8 9\n1 2 0:1 / /x rw - cgroup2\n"
-        "1 2 0:1 / relative rw - cgroup2 cgroup2 rw\n"
-        "1 2 0:1 relative /x rw - cgroup2 cgroup2 rw\n" +
-        v2_line + std::string("\0\xff\xfe\n", 4));
+    root.mountinfo("\n \n-\n - - -\n1 2 3 4 5 6 7 8 9\n1 2 0:1 / /x rw - cgroup2\n"
+                   "1 2 0:1 / relative rw - cgroup2 cgroup2 rw\n"
+                   "1 2 0:1 relative /x rw - cgroup2 cgroup2 rw\n" +
+                   v2_line + std::string("\0\xff\xfe\n", 4));
     root.write("sys/fs/cgroup/a/cpu.max", "200000 100000\n");
     EXPECT_EQ(root.quota(), 2.0);
 }

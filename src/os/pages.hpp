@@ -27,7 +27,6 @@ enum class guard_method : std::uint8_t {
 [[nodiscard]] guard_method best_guard_method() noexcept;
 
 /// Makes the pages fault. Returns false if the kernel refused.
-[[nodiscard]] bool install_guard(std::byte* start, std::size_t bytes,
-                                 guard_method method) noexcept;
+[[nodiscard]] bool install_guard(std::byte* start, std::size_t bytes, guard_method method) noexcept;
 
 }  // namespace runnel::os

@@ -32,8 +32,8 @@ std::string describe_address(const void* address) {
     Dl_info module{};
     ElfW(Sym)* symbol = nullptr;
     const auto at = reinterpret_cast<std::uintptr_t>(address);
-    if (address == nullptr || ::dladdr1(address, &module, reinterpret_cast<void**>(&symbol),
-                                        RTLD_DL_SYMENT) == 0) {
+    if (address == nullptr ||
+        ::dladdr1(address, &module, reinterpret_cast<void**>(&symbol), RTLD_DL_SYMENT) == 0) {
         return hex(at);
     }
     const char* const slash = std::strrchr(module.dli_fname, '/');

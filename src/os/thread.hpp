@@ -16,15 +16,15 @@ struct thread_stack {
 /// The system's number of the calling thread.
 [[nodiscard]] int this_thread_id() noexcept;
 
-/// False if that thread of this process sleeps in a system call; true if it runs, or would if it had a
-/// processor, or if that cannot be found out.
+/// False if that thread of this process sleeps in a system call; true if it runs, or would if it
+/// had a processor, or if that cannot be found out.
 [[nodiscard]] bool wants_processor(int thread_id) noexcept;
 
 /// Sleeps for good; signals are still handled.
 [[noreturn]] void sleep_forever() noexcept;
 
-/// Blocks all signals but those that the thread itself causes (SIGSEGV and its like) while it lives:
-/// a thread created meanwhile inherits that, so handlers run on the program's own threads.
+/// Blocks all signals but those that the thread itself causes (SIGSEGV and its like) while it
+/// lives: a thread created meanwhile inherits that, so handlers run on the program's own threads.
 class signals_blocked {
 public:
     signals_blocked() noexcept;

@@ -27,13 +27,13 @@ private:
 void biased_lock::wait_for_thief() noexcept {
     patience p;
     do {
-        inside_.store(false, std::memory_order_release);
+        inside_.store(false, std::memory_order_release);
         while (claimed_.load(std::memory_order_relaxed)) {  // the load below acquires
             p.wait();
         }
         inside_.store(true, std::memory_order_relaxed);
         std::atomic_signal_fence(std::memory_order_seq_cst);
-    } while (claimed_.load(std::memory_order_acquire));
+    } while (claimed_.load(std::memory_order_acquire));
 }
 
 void biased_lock::thief_lock() noexcept {

@@ -1,11 +1,11 @@
 // sched/blocking.cpp: threads for calls that block.
 //
-// Purpose   blocking(f) runs `f` on a thread of this pool while its goroutine waits, so no worker is
-//           held back and `f` has a thread's full stack.
+// Purpose   blocking(f) runs `f` on a thread of this pool while its goroutine waits, so no worker
+//           is held back and `f` has a thread's full stack.
 // Invariants
 //   B1  A job waits only while a thread is idle for it or is being started, or max_threads run.
-//   B2  Idle threads end after a while; the pool itself is never destroyed, because the process may end
-//       while calls are still under way.
+//   B2  Idle threads end after a while; the pool itself is never destroyed, because the process may
+//       end while calls are still under way.
 // Locks     lock_ (leaf).
 #include <condition_variable>
 #include <deque>

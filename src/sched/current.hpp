@@ -1,11 +1,12 @@
 // sched/current.hpp: what the calling thread is: a worker, or a plain thread that may park.
 //
 // The only thread-local of the library. Its address must never be kept across a switch, because the
-// goroutine may go on in another thread: the accessors are not inlined, and each operation asks once.
+// goroutine may go on in another thread: the accessors are not inlined, and each operation asks
+// once.
 //
 // Memory order
-//   parker word: release when granted, acquire when consumed [C-1]: what the waker wrote before wake()
-//   is visible to the thread that returns from park().
+//   parker word: release when granted, acquire when consumed [C-1]: what the waker wrote before
+//   wake() is visible to the thread that returns from park().
 #pragma once
 
 #include <atomic>

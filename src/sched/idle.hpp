@@ -2,7 +2,8 @@
 //
 // Purpose   No work waits while every worker sleeps; no burst of work wakes every worker.
 // State     One word, {searching, sleeping}; all other active workers run goroutines. The sleepers
-//           stand in a list; each sleeps on its own word (worker::word), in the kernel or in the poller.
+//           stand in a list; each sleeps on its own word (worker::word), in the kernel or in the
+//           poller.
 // Invariants
 //   I1  Work from outside (inject queue, a timer nearer than the poller's limit) is visible before
 //       announce() is called.                                                        (submitter)
@@ -10,15 +11,16 @@
 //       if it finds nothing.                                                    (retiring worker)
 //   I3  The last searcher to find work wakes another before it runs it, if more is visible, so a
 //       burst ramps up one worker at a time.                                          (searcher)
-//   I4  Work in a worker's own queue needs no announcement to be safe: its owner is awake and runs it,
-//       and if the owner is stuck the monitor notices. Waking others for it is an optimisation.
-//   I5  A worker leaves the list either by itself or by the one who wakes it, never both; whoever takes
-//       it out moves it from sleeping to searching in the word.                   (lock_)
+//   I4  Work in a worker's own queue needs no announcement to be safe: its owner is awake and runs
+//       it, and if the owner is stuck the monitor notices. Waking others for it is an optimisation.
+//   I5  A worker leaves the list either by itself or by the one who wakes it, never both; whoever
+//       takes it out moves it from sleeping to searching in the word.                   (lock_)
 // Memory order
 //   submit: push; word.fetch_add(0) [I-1]      retire: word.fetch_add(sleeping) [I-2]; look
 //   Both are sequentially consistent read-modify-writes of one word, so they have one order. If
-//   submit's is first, the look sees the push; if retire's is first, submit sees the sleeper and wakes
-//   it. Acquire and release on two words would not do: each side stores, then loads the other's.
+//   submit's is first, the look sees the push; if retire's is first, submit sees the sleeper and
+//   wakes it. Acquire and release on two words would not do: each side stores, then loads the
+//   other's. worth_waking() reads the word relaxed [I-4]: a hint, by I4.
 //   worker::word: every transition is an exchange or compare-exchange, sequentially consistent.
 // Locks     lock_ (leaf). Never ready a goroutine under it.
 // Threads   announce(), wake_one(): any thread. The rest: only the worker itself.
@@ -72,7 +74,8 @@ public:
 
     /// Moves `w` (searching or not) to sleeping [I-2]. Returns how many sleep now.
     std::uint32_t enter(worker& w, bool was_searching) noexcept;
-    /// `w` goes back to searching by itself. False if somebody has taken it out: a wake-up is coming.
+    /// `w` goes back to searching by itself. False if somebody has taken it out: a wake-up is
+    /// coming.
     bool leave(worker& w) noexcept;
 
 private:

@@ -1,9 +1,10 @@
 // sched/monitor.cpp: a thread that notices workers which are stuck in one goroutine.
 //
-// It ticks only while some worker is awake. A goroutine that computes for long, or blocks its thread
-// without saying so, holds a worker. What waits in that worker's queue then goes to the inject queue, where
-// the others look; what only a free worker can see (timers, descriptors) is a sleeper's business. If there
-// are too few workers left that move, one is added; added workers retire when they are not needed any more.
+// It ticks only while some worker is awake. A goroutine that computes for long, or blocks its
+// thread without saying so, holds a worker. What waits in that worker's queue then goes to the
+// inject queue, where the others look; what only a free worker can see (timers, descriptors) is a
+// sleeper's business. If there are too few workers left that move, one is added; added workers
+// retire when they are not needed any more.
 #include <algorithm>
 #include <vector>
 
@@ -55,7 +56,8 @@ void scheduler::watch() noexcept {
     }
 }
 
-/// Looks at one worker: whether it is stuck, and whether something has waited in its queue for a tick.
+/// Looks at one worker: whether it is stuck, and whether something has waited in its queue for a
+/// tick.
 scheduler::sighting scheduler::observe(worker& w, observation& before) noexcept {
     const observation now{
         .picks = w.picks.load(std::memory_order_relaxed),  // [W-1]
@@ -64,8 +66,8 @@ scheduler::sighting scheduler::observe(worker& w, observation& before) noexcept 
         .ran = w.state.load() == worker_state::running,
     };
     const bool stuck = now.ran && before.ran && now.picks == before.picks;
-    const bool waited = before.waiting != 0 && now.waiting != 0 &&
-                        now.served - before.served < before.waiting;
+    const bool waited =
+        before.waiting != 0 && now.waiting != 0 && now.served - before.served < before.waiting;
     before = now;
     w.stuck.store(stuck, std::memory_order_relaxed);
     w.attention.store(true, std::memory_order_relaxed);
@@ -112,7 +114,8 @@ void scheduler::help(bool waited, bool too_few) noexcept {
     const ticks first = is_virtual() ? never : earliest_timer();
     const bool unwatched = (first != never || poller_.armed() != 0) && !poller_taken_.load();
     if (first <= os::monotonic_now() && poller_taken_.load()) {
-        poller_.interrupt();  // a timer of a stuck worker, that the sleeper in the poller cannot know
+        poller_
+            .interrupt();  // a timer of a stuck worker, that the sleeper in the poller cannot know
     }
     if (!waited && !unwatched && inject_.size() == 0) {
         return;

@@ -27,7 +27,8 @@ void report_overflow(const goroutine& g) noexcept {
     const char* const name = g.name ? g.name->c_str() : "";
     const int length = std::snprintf(
         text, sizeof text,
-        "stack overflow in goroutine %llu%s%s%s: its stack of %zu KiB is used up (started at %s:%u); "
+        "stack overflow in goroutine %llu%s%s%s: its stack of %zu KiB is used up (started at "
+        "%s:%u); "
         "give it more with go_options.stack_size",
         static_cast<unsigned long long>(g.id), g.name ? " '" : "", name, g.name ? "'" : "",
         g.on->size() / 1024, g.started.file != nullptr ? g.started.file : "?", g.started.line);
@@ -55,7 +56,7 @@ void on_fault(int signal, siginfo_t* info, void* context) {
 }  // namespace
 
 void install_overflow_handler() noexcept {
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_sigaction = on_fault;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;
     ::sigemptyset(&action.sa_mask);

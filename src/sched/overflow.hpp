@@ -1,7 +1,7 @@
 // sched/overflow.hpp: a goroutine that overflows its stack is named, not just killed.
 //
-// The guard below a stack faults; the handler, on an alternate stack, says whose it was. Other faults
-// go to the handler that was there before.
+// The guard below a stack faults; the handler, on an alternate stack, says whose it was. Other
+// faults go to the handler that was there before.
 #pragma once
 
 #include <memory>

@@ -15,18 +15,20 @@ void unregister_scheduler(scheduler* s) noexcept;
 void for_each_scheduler(const std::function<void(scheduler&)>& f);
 [[nodiscard]] std::size_t scheduler_count() noexcept;
 
-/// The process-wide runtime, started on first use and never destroyed: threads may still call in while
-/// static objects are being destroyed. Its workers stop before that begins.
+/// The process-wide runtime, started on first use and never destroyed: threads may still call in
+/// while static objects are being destroyed. Its workers stop before that begins.
 [[nodiscard]] scheduler& process_scheduler();
 
-/// The process is ending: the process-wide workers have stopped, and whoever waits will wait for ever.
+/// The process is ending: the process-wide workers have stopped, and whoever waits will wait for
+/// ever.
 [[nodiscard]] bool process_is_ending() noexcept;
 
 /// The runtime of the calling goroutine, else the process-wide one.
 [[nodiscard]] scheduler& current_scheduler();
 
-/// RUNNEL_MAXPROCS, else what the process may use. An environment value that cannot be used ends the
-/// process with a message and exit status 2: nothing has run yet, and nobody could catch an error.
+/// RUNNEL_MAXPROCS, else what the process may use. An environment value that cannot be used ends
+/// the process with a message and exit status 2: nothing has run yet, and nobody could catch an
+/// error.
 [[nodiscard]] std::size_t default_worker_count();
 
 }  // namespace runnel::detail

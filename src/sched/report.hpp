@@ -21,8 +21,9 @@ class scheduler;
 /// The exception being handled was kept for somebody who never asked: reports it and terminates.
 [[noreturn]] void report_untaken(const char* why) noexcept;
 
-/// True if nothing can ever happen again: main is blocked in run, and nothing and nobody is left that
-/// could wake anybody: no timer, descriptor or blocking call, and no thread but the runtime's own. All workers of `s` sleep.
+/// True if nothing can ever happen again: main is blocked in run, and nothing and nobody is left
+/// that could wake anybody: no timer, descriptor or blocking call, and no thread but the runtime's
+/// own. All workers of `s` sleep.
 [[nodiscard]] bool is_deadlocked(const scheduler& s) noexcept;
 
 /// Reports who waits where and ends the process with status 2.

@@ -4,16 +4,19 @@
 //           it inherits the processor, so that a pair that talks stays on one core. `ready`: first
 //           come, first served. `fresh`: started and never run; newest first, because a tree of
 //           goroutines that is walked depth first stays small (measured: docs/design/0001).
-//           Its turn is bounded by time, not by count: a pair whose turns are short gets as much of the
-//           processor as one whose turns are long.
+//           Its turn is bounded by time, not by count: a pair whose turns are short gets as much of
+//           the processor as one whose turns are long.
 // Invariants
-//   Q1  A goroutine stands in at most one queue, and only while it is runnable.     (whoever pushes)
-//   Q2  Nothing starves: when end_slice() has been called, the others have a turn before `next`, and
-//       every `oldest_every` of their turns the oldest fresh goroutine has one.       (worker, pop)
-// Locks     lock_ (leaf); held for a few list operations. Only the worker itself pushes and pops; others
-//           steal.
+//   Q1  A goroutine stands in at most one queue, and only while it is runnable.     (whoever
+//       pushes)
+//   Q2  Nothing starves: when end_slice() has been called, the others have a turn before `next`,
+//       and every `oldest_every` of their turns the oldest fresh goroutine has one.       (worker,
+//       pop)
+// Locks     lock_ (leaf); held for a few list operations. Only the worker itself pushes and pops;
+//           others steal.
 // Memory order
-//   size_, served_: relaxed, written under the lock, read as hints; whoever acts takes the lock.
+//   size_, served_: relaxed, written under the lock, read as hints; whoever acts takes the
+//   lock.
 #pragma once
 
 #include <atomic>
@@ -132,8 +135,8 @@ private:
 };
 
 /// Where goroutines are queued by those who are not a worker of their runtime. Any thread.
-/// Memory order: size_ is written under the lock and read by sleepers after their announcement; both
-/// are sequentially consistent, as the sleep protocol asks (idle.hpp, I1).
+/// Memory order: size_ is written under the lock and read by sleepers after their announcement;
+/// both are sequentially consistent, as the sleep protocol asks (idle.hpp, I1).
 class inject_queue {
 public:
     void push(goroutine* g) noexcept {

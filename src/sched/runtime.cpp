@@ -1,10 +1,10 @@
 // sched/runtime.cpp: run(), and runtimes as objects.
 #include <runnel/runtime.hpp>
 
-#include <runnel/go_options.hpp>
-
 #include <stdexcept>
 #include <string>
+
+#include <runnel/go_options.hpp>
 
 #include "src/base/fatal.hpp"
 #include "src/sched/current.hpp"

@@ -122,7 +122,8 @@ bool scheduler::drain(std::chrono::nanoseconds limit) noexcept {
         if (left <= 0) {
             return false;
         }
-        // Every worker announces that it falls asleep; those that never do are checked for now and then.
+        // Every worker announces that it falls asleep; those that never do are checked for now and
+        // then.
         os::futex_wait(drain_epoch_, epoch, std::min<ticks>(left, 10'000'000));
     }
 }
@@ -183,7 +184,8 @@ goroutine* scheduler::halt(worker& w) noexcept {
     os::sleep_forever();
 }
 
-/// What parked goroutines hold is still reachable, through stacks that the leak check does not know.
+/// What parked goroutines hold is still reachable, through stacks that the leak check does not
+/// know.
 void scheduler::keep_stacks_for_leak_check() noexcept {
     records_.for_each([](const goroutine& g) {
         const void* const sp = g.sp.load();

@@ -1,19 +1,20 @@
 // sched/scheduler.hpp: who runs next. One scheduler is one runtime.
 //
-// Purpose   Goroutines on worker threads: each worker runs its own queue, takes from the others when it
-//           is empty, and sleeps when there is nothing. A goroutine switches to the next one directly;
-//           the worker's own loop runs only when there is none, or to clean up.
+// Purpose   Goroutines on worker threads: each worker runs its own queue, takes from the others
+//           when it is empty, and sleeps when there is nothing. A goroutine switches to the next
+//           one directly; the worker's own loop runs only when there is none, or to clean up.
 // Invariants
 //   R1  A goroutine is made runnable exactly once for each time it parks (wait_node.hpp, N1).
-//   R2  A goroutine may be picked while it is still leaving its stack: its saved stack pointer is null
-//       until it is off, and only the worker's loop, on its own stack, waits for that. Two workers
-//       therefore never wait for each other.                                        (enter, work)
+//   R2  A goroutine may be picked while it is still leaving its stack: its saved stack pointer is
+//       null until it is off, and only the worker's loop, on its own stack, waits for that. Two
+//       workers therefore never wait for each other.                                        (enter,
+//       work)
 //   R3  What a goroutine needs freed after its last switch is freed by the worker's loop. (tidy)
 //   R4  While a goroutine runs, its worker's `current` is that goroutine.          (enter, choose)
-//   R5  Every random choice, clock reading and decision comes from the scheduler, so that a test can
-//       put its own in place.
-// Locks     None of its own; see the queues, idle.hpp, poller.hpp, timer_heap.hpp. All are leaves: no
-//           two are held at once, but for monitor_lock_ < idle lock.
+//   R5  Every random choice, clock reading and decision comes from the scheduler, so that a test
+//       can put its own in place.
+// Locks     None of its own; see the queues, idle.hpp, poller.hpp, timer_heap.hpp. All are leaves:
+//           no two are held at once, but for monitor_lock_ < idle lock.
 // Memory order
 //   poll_until_: sequentially consistent, with the idle word between its store and the look at the
 //   heaps, as in idle.hpp. Counters that only reports read are relaxed.
@@ -223,9 +224,9 @@ private:
     std::thread monitor_;
     std::atomic<std::uint32_t> monitor_asleep_ = 0;
     std::atomic<std::uint32_t> monitor_nap_ = 0;  ///< moves when the monitor must end
-    std::atomic<std::size_t> stuck_ = 0;        ///< workers that the monitor last saw stuck
+    std::atomic<std::size_t> stuck_ = 0;          ///< workers that the monitor last saw stuck
     std::atomic<std::size_t> extra_added_ = 0;
-    spin_lock monitor_lock_;                    ///< adding and retiring workers
+    spin_lock monitor_lock_;  ///< adding and retiring workers
 
     std::mutex drain_lock_;
     std::atomic<std::uint32_t> drain_epoch_ = 0;  ///< moves when a worker falls asleep

@@ -1,8 +1,9 @@
 // sched/sleep.cpp: what a worker does that has found nothing. The argument is in idle.hpp.
 //
-// One sleeper at most waits in the poller, until the next timer; the others wait on their word. While
-// others still run, the one in the poller naps: it takes what waited in a queue through a whole nap,
-// because time waited, unlike queue length, tells work that is worth moving from work that is not.
+// One sleeper at most waits in the poller, until the next timer; the others wait on their word.
+// While others still run, the one in the poller naps: it takes what waited in a queue through a
+// whole nap, because time waited, unlike queue length, tells work that is worth moving from work
+// that is not.
 #include "src/os/clock.hpp"
 #include "src/os/futex.hpp"
 #include "src/sched/current.hpp"
@@ -44,8 +45,8 @@ bool scheduler::all_asleep() const noexcept {
     return true;
 }
 
-/// Sleeps until there may be work. Returns a goroutine if it found one on its own; the worker counts
-/// as searching afterwards.
+/// Sleeps until there may be work. Returns a goroutine if it found one on its own; the worker
+/// counts as searching afterwards.
 goroutine* scheduler::sleep(worker& w) noexcept {
     w.stacks.trim();
     w.word.store(word_awake);
@@ -70,8 +71,8 @@ goroutine* scheduler::sleep(worker& w) noexcept {
     return taken;
 }
 
-/// Out of the list of sleepers, if still in it. Nothing may be taken from anywhere while still in it:
-/// everybody asleep and every queue empty must mean that nothing is runnable.
+/// Out of the list of sleepers, if still in it. Nothing may be taken from anywhere while still in
+/// it: everybody asleep and every queue empty must mean that nothing is runnable.
 void scheduler::get_up(worker& w) noexcept {
     if (w.searching) {
         return;

@@ -1,11 +1,11 @@
 // sched/start.cpp: how a goroutine begins and ends.
-#include <runnel/detail/locals.hpp>
-#include <runnel/go_options.hpp>
-
 #include <algorithm>
 #include <exception>
 #include <stdexcept>
 #include <system_error>
+
+#include <runnel/detail/locals.hpp>
+#include <runnel/go_options.hpp>
 
 #include "src/base/fatal.hpp"
 #include "src/sched/report.hpp"
@@ -196,8 +196,8 @@ fiber* scheduler::choose_after_finish(worker& w, stack* mine) noexcept {
 }
 
 std::size_t scheduler::live() const noexcept {
-    // Finished first: a goroutine that starts another has not finished then, so the difference never
-    // reads as zero while one is alive.
+    // Finished first: a goroutine that starts another has not finished then, so the difference
+    // never reads as zero while one is alive.
     std::uint64_t finished = 0;
     for (std::size_t i = 0; i < worker_count(); ++i) {
         finished += worker_at(i).finished.load();

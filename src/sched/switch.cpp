@@ -9,10 +9,10 @@
 namespace runnel::detail {
 namespace {
 
-constexpr ticks look_every = 20'000;           // how often a busy worker looks at the clock, about
-constexpr ticks poll_every = 1'000'000;        // and, in between, at descriptors
-constexpr ticks round_time = 10'000'000;       // in which all that wait shall have had a turn
-constexpr std::uint32_t max_interval = 64;     // picks between two looks
+constexpr ticks look_every = 20'000;        // how often a busy worker looks at the clock, about
+constexpr ticks poll_every = 1'000'000;     // and, in between, at descriptors
+constexpr ticks round_time = 10'000'000;    // in which all that wait shall have had a turn
+constexpr std::uint32_t max_interval = 64;  // picks between two looks
 
 }  // namespace
 
@@ -133,11 +133,12 @@ ticks scheduler::now() const noexcept {
 }
 
 void scheduler::add_timer(worker& w, timer_node& node) noexcept {
-    const std::uint64_t tie =
-        is_virtual() ? w.random.next() : next_tie_.fetch_add(1, std::memory_order_relaxed);
+    const std::uint64_t tie = is_virtual()
+                                  ? w.random.next()
+                                  : next_tie_.fetch_add(1, std::memory_order_relaxed);
     w.timers.add(node, tie);
-    // A sleeper in the poller may have to get up earlier now. Our own worker sees the timer as soon as
-    // it is at a scheduling point; if it is not for long, the monitor tells the sleeper.
+    // A sleeper in the poller may have to get up earlier now. Our own worker sees the timer as soon
+    // as it is at a scheduling point; if it is not for long, the monitor tells the sleeper.
     constexpr ticks soon = 20'000'000;
     if (!is_virtual() && node.when < poll_until_.load() && node.when < w.last_check + soon) {
         poller_.interrupt();

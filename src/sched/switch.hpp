@@ -1,7 +1,8 @@
-// sched/switch.hpp: the hot path from one goroutine to the next, inline for the compiled operations.
+// sched/switch.hpp: the hot path from one goroutine to the next, inline for the compiled
+// operations.
 //
-// A blocking operation asks once which worker it runs on and passes that along: each question is a call
-// (current.hpp), and a round trip over a channel has four operations.
+// A blocking operation asks once which worker it runs on and passes that along: each question is a
+// call (current.hpp), and a round trip over a channel has four operations.
 #pragma once
 
 #include "src/sched/current.hpp"
@@ -9,11 +10,16 @@
 
 namespace runnel::detail {
 
+/// W1 of detail/switch.hpp: true once whoever ran `f` has left its stack.
+[[nodiscard]] inline bool off_its_stack(const fiber& f) noexcept {
+    return f.sp.load(std::memory_order_acquire) != nullptr;  // [W-1]
+}
+
 /// Takes the right to run `g`; returns what to switch to (R2, R4).
 inline fiber* scheduler::enter(worker& w, goroutine* g) noexcept {
     if (g->on == nullptr) [[unlikely]] {
         give_stack(w, g);
-    } else if (g->sp.load(std::memory_order_acquire) == nullptr) [[unlikely]] {  // [W-1] of switch.hpp
+    } else if (!off_its_stack(*g)) [[unlikely]] {
         w.handoff = g;
         w.current = nullptr;
         return &w.loop;

@@ -1,4 +1,4 @@
-#include <runnel/go.hpp>
+#include <runnel/goroutine.hpp>
 
 #include "src/sched/current.hpp"
 #include "src/sched/worker.hpp"

@@ -50,8 +50,7 @@ void scheduler::work(worker& w) noexcept {
 
 void scheduler::run_from_loop(worker& w, goroutine* g) noexcept {
     // R2: whoever leaves its stack there needs nothing of us, so this wait ends.
-    for (int round = 0; g->on != nullptr && g->sp.load(std::memory_order_acquire) == nullptr;  // [W-1]
-         ++round) {
+    for (int round = 0; g->on != nullptr && !off_its_stack(*g); ++round) {
         if (round < 100) {
             pause();
         } else {

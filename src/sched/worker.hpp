@@ -4,8 +4,8 @@
 // stands still while it runs is stuck in one goroutine (monitor).
 //
 // Memory order
-//   picks, started, finished: written by the owner with relaxed stores, read as hints or in sums that
-//   a sleeping worker has published through the idle word [W-1].
+//   picks, started, finished: written by the owner with relaxed stores, read as hints or in sums
+//   that a sleeping worker has published through the idle word [W-1].
 #pragma once
 
 #include <atomic>
@@ -38,20 +38,21 @@ struct alignas(64) worker {
     const std::size_t index;
 
     // The owner's.
-    goroutine* current = nullptr;      ///< what runs now; null in the worker's own loop
-    goroutine* handoff = nullptr;      ///< taken, but still leaving its stack: the loop waits for it
+    goroutine* current = nullptr;  ///< what runs now; null in the worker's own loop
+    goroutine* handoff = nullptr;  ///< taken, but still leaving its stack: the loop waits for it
     exception_globals* exceptions = nullptr;
-    std::uint64_t check_at = 1;        ///< the pick at which timers and the poller are looked at
+    std::uint64_t check_at = 1;  ///< the pick at which timers and the poller are looked at
     std::uint32_t check_interval = 1;
     ticks last_check = 0;
-    std::uint32_t slice_served = 0;    ///< queue.served() when this slice was first seen
+    std::uint32_t slice_served = 0;  ///< queue.served() when this slice was first seen
     ticks slice_start = 0;
-    bool queue_in_order = false;       ///< waking many: keep their order, nobody inherits the processor
-    bool searching = false;            ///< counted as searching in the idle word
-    fiber loop;                        ///< the worker's own stack
-    fiber discarded;                   ///< where a finished goroutine's state is saved, for nobody
+    bool queue_in_order = false;  ///< waking many: keep their order, nobody inherits the processor
+    bool searching = false;       ///< counted as searching in the idle word
+    fiber loop;                   ///< the worker's own stack
+    fiber discarded;              ///< where a finished goroutine's state is saved, for nobody
     sanitizer_stack loop_sanitizer;
-    stack* retired_stack = nullptr;    ///< of the goroutine that finished last, to be freed by the loop
+    stack* retired_stack =
+        nullptr;  ///< of the goroutine that finished last, to be freed by the loop
     sanitizer_stack retired_sanitizer;
     random_source random;
     stack_cache stacks;
@@ -65,7 +66,7 @@ struct alignas(64) worker {
     std::atomic<std::uint64_t> finished = 0;
     std::atomic<worker_state> state = worker_state::running;
     std::atomic<bool> attention = false;  ///< set by others: look around at the next pick
-    std::atomic<bool> stuck = false;      ///< set by the monitor: in one goroutine since its last tick
+    std::atomic<bool> stuck = false;  ///< set by the monitor: in one goroutine since its last tick
 
     // Synchronised themselves.
     run_queue queue;

@@ -5,7 +5,8 @@
 namespace runnel::detail {
 
 wait_node* end_all(wait_queue& queue) noexcept {
-    // A waiter that has been ended stays in its frame until it is woken, so its node carries the list.
+    // A waiter that has been ended stays in its frame until it is woken, so its node carries the
+    // list.
     wait_node* first = nullptr;
     wait_node** end = &first;
     while (wait_node* const node = queue.pop()) {

@@ -2,10 +2,12 @@
 //
 // Invariants
 //   M1  The bit `waiting` is set whenever waiters_ is not empty and lock_ is free.   (under lock_)
-//   M2  `locked` is cleared last: whoever unlocks touches nothing of the mutex afterwards, because the
-//       next owner may destroy it. The waiter to wake lives in its own frame.        (unlock_slow)
+//   M2  `locked` is cleared last: whoever unlocks touches nothing of the mutex afterwards, because
+//       the next owner may destroy it. The waiter to wake lives in its own frame.
+//       (unlock_slow)
 //   M3  A waiter taken out of line either owns the mutex (handed over) or competes for it; while it
-//       competes it is awake, so those behind it are woken by its unlock, or by that of whoever beat it.
+//       competes it is awake, so those behind it are woken by its unlock, or by that of whoever
+//       beat it.
 //   M4  A waiter that has lost `patience` races is handed the mutex: nobody starves.
 // Memory order: all operations on word_ are sequentially consistent.
 #include <runnel/sync/mutex.hpp>
@@ -39,8 +41,7 @@ bool mutex::lock_slow(const detail::wait_limits& limits, const void* where) noex
         }
         detail::waiter who;
         who.contested = limits.any();
-        detail::wait_node node{.owner = &who,
-                               .index = lost < patience ? may_compete : is_owner};
+        detail::wait_node node{.owner = &who, .index = lost < patience ? may_compete : is_owner};
         {
             const std::lock_guard hold(lock_);
             if ((word_.fetch_or(waiting) & locked) == 0) {

@@ -2,9 +2,10 @@
 //
 // Invariants
 //   G1  The lower half of word_ is the number of nodes in waiters_; it changes under lock_.
-//   G2  The step to zero with waiters is made under lock_, which is released before anybody is woken:
-//       add() touches nothing of the group afterwards. A waiter that gives up takes lock_ before it
-//       returns, so it cannot return (and its owner destroy the group) in the middle of that step.
+//   G2  The step to zero with waiters is made under lock_, which is released before anybody is
+//       woken: add() touches nothing of the group afterwards. A waiter that gives up takes lock_
+//       before it returns, so it cannot return (and its owner destroy the group) in the middle of
+//       that step.
 // Memory order: all operations on word_ are sequentially consistent.
 #include <runnel/sync/wait_group.hpp>
 

@@ -1,14 +1,18 @@
 // testing/bubble.cpp
 //
-// Purpose   Virtual time rests on one moment: every worker asleep and every queue empty. The scheduler
-//           calls quiescent() then (on the worker that fell asleep last); it wakes whoever settles, or
-//           moves the clock to the next timer, or finds that nothing can ever move.
+// Purpose   Virtual time rests on one moment: every worker asleep and every queue empty. The
+//           scheduler calls quiescent() then (on the worker that fell asleep last); it wakes
+//           whoever settles, or moves the clock to the next timer, or finds that nothing can ever
+//           move.
 // Invariants
-//   V1  quiescent() acts only if, under lock_, everybody is asleep: two workers may both have seen it.
-//   V2  Nothing outside the runtime makes its goroutines runnable while none of them waits for a mutex, a
-//       descriptor or a blocking call: then "all asleep" is final, and not only for the moment.
+//   V1  quiescent() acts only if, under lock_, everybody is asleep: two workers may both have seen
+//       it.
+//   V2  Nothing outside the runtime makes its goroutines runnable while none of them waits for a
+//       mutex, a descriptor or a blocking call: then "all asleep" is final, and not only for the
+//       moment.
 //   V3  Once the root has ended, time stands still: what is then blocked is left over.
-// Locks     lock_, above all of the scheduler's. Settlers are woken under it by pushing into a run queue.
+// Locks     lock_, above all of the scheduler's. Settlers are woken under it by pushing into a run
+//           queue.
 #include <runnel/testing/bubble.hpp>
 
 #include <mutex>
@@ -200,7 +204,8 @@ bubble::bubble(const runtime_options& options) : state_(std::make_unique<state>(
 
 bubble::~bubble() {
     if (state_->stranded()) {
-        // The stacks of those left behind hold objects that nobody can destroy: leave it all as it is.
+        // The stacks of those left behind hold objects that nobody can destroy: leave it all as it
+        // is.
         state_->halt();
         static_cast<void>(state_.release());
     }

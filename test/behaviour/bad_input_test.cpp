@@ -37,7 +37,7 @@ TEST_P(maxprocs, a_wrong_value_is_reported_with_exit_status_2_before_any_gorouti
 }
 
 INSTANTIATE_TEST_SUITE_P(wrong, maxprocs,
-                         ::testing::Values("", "0", "-1", "abc", "100000", "2x", "1.5", "0x2",
+                         ::testing::Values("0", "-1", "abc", "100000", "2x", "1.5", "0x2",
                                            "99999999999999999999"));
 
 using good_maxprocs = ::testing::TestWithParam<std::string>;
@@ -50,7 +50,8 @@ TEST_P(good_maxprocs, a_right_value_is_taken_without_a_word) {
     EXPECT_EQ(r.err, "");
 }
 
-INSTANTIATE_TEST_SUITE_P(right, good_maxprocs, ::testing::Values("1", "2", "8"));
+// Empty is what a shell leaves when a variable is "taken away" for one command: as good as unset.
+INSTANTIATE_TEST_SUITE_P(right, good_maxprocs, ::testing::Values("1", "2", "8", ""));
 
 // ---- options
 
@@ -121,10 +122,13 @@ TEST(go, refuses_a_stack_larger_than_the_address_space) {
 // ---- channels
 
 TEST(make_chan, refuses_a_negative_or_impossible_capacity) {
-    EXPECT_THROW(make_chan<int>(-1), std::exception);
-    EXPECT_THROW(make_chan<int>(std::numeric_limits<std::ptrdiff_t>::min()), std::exception);
-    EXPECT_THROW(make_chan<int>(std::numeric_limits<std::ptrdiff_t>::max()), std::exception);
-    EXPECT_THROW(make_chan<int>(std::numeric_limits<std::ptrdiff_t>::max() / 4), std::exception);
+    EXPECT_THROW(static_cast<void>(make_chan<int>(-1)), std::exception);
+    EXPECT_THROW(static_cast<void>(make_chan<int>(std::numeric_limits<std::ptrdiff_t>::min())),
+                 std::exception);
+    EXPECT_THROW(static_cast<void>(make_chan<int>(std::numeric_limits<std::ptrdiff_t>::max())),
+                 std::exception);
+    EXPECT_THROW(static_cast<void>(make_chan<int>(std::numeric_limits<std::ptrdiff_t>::max() / 4)),
+                 std::exception);
 }
 
 TEST(nil_chan, close_throws_logic_error) {

@@ -103,7 +103,27 @@ int in_a_blocking_call(scenario_argument) {
     return 0;
 }
 
+// Not idle at all: what the measurement must notice.
+int at_work(scenario_argument) {
+    auto end = make_chan<unit>();
+    std::thread input([=] {
+        wait_for_end_of_input();
+        end.close();
+    });
+    run([=] {
+        say_idle();
+        while (select(on_recv(end), on_timeout(10ms)) == 1) {
+            const auto stop = std::chrono::steady_clock::now() + 1ms;
+            while (std::chrono::steady_clock::now() < stop) {
+            }
+        }
+    });
+    input.join();
+    return 0;
+}
+
 constexpr test::scenario scenarios[] = {
+    {"at_work", at_work},
     {"after_run", after_run},
     {"in_a_receive", in_a_receive},
     {"in_a_long_sleep", in_a_long_sleep},

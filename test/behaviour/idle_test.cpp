@@ -63,6 +63,30 @@ long switches_between(const usage& before, const usage& after) {
     return total;
 }
 
+// What a child that has said "idle" uses in the two seconds after it has settled down.
+struct measured {
+    std::chrono::nanoseconds cpu{};
+    long switches = 0;
+};
+
+measured two_seconds_of(test::child_process& child) {
+    std::this_thread::sleep_for(250ms);
+    const usage before = usage_of(child.pid());
+    std::this_thread::sleep_for(2s);
+    const usage after = usage_of(child.pid());
+    const measured result{after.cpu - before.cpu, switches_between(before, after)};
+    std::printf("[ measured ] %lld us of CPU, %ld context switches in 2 s over %zu threads\n",
+                static_cast<long long>(result.cpu / 1us), result.switches, after.switches.size());
+    return result;
+}
+
+void expect_quiet_end(test::child_process& child) {
+    child.close_input();
+    const test::child_result r = child.wait(30s);
+    EXPECT_EQ(r.exit_status, 0) << describe(r);
+    EXPECT_EQ(r.err, "");
+}
+
 using idle_program = ::testing::TestWithParam<const char*>;
 
 TEST_P(idle_program, uses_no_cpu_and_stays_asleep_after_a_burst_of_work) {
@@ -71,22 +95,20 @@ TEST_P(idle_program, uses_no_cpu_and_stays_asleep_after_a_burst_of_work) {
     }
     test::child_process child({test::child_path("idle_child"), GetParam()});
     ASSERT_TRUE(child.wait_for_output("idle\n", 60s)) << describe(child.wait(0s));
-    std::this_thread::sleep_for(250ms);
-    const usage before = usage_of(child.pid());
-    std::this_thread::sleep_for(2s);
-    const usage after = usage_of(child.pid());
+    const measured used = two_seconds_of(child);
+    EXPECT_LT(used.cpu, 5ms);
+    EXPECT_LE(used.switches, 5);
+    expect_quiet_end(child);
+}
 
-    const auto cpu = after.cpu - before.cpu;
-    const long switches = switches_between(before, after);
-    std::printf("[ measured ] %lld us of CPU, %ld context switches in 2 s over %zu threads\n",
-                static_cast<long long>(cpu / 1us), switches, after.switches.size());
-    EXPECT_LT(cpu, 5ms);
-    EXPECT_LE(switches, 5);
-
-    child.close_input();
-    const test::child_result r = child.wait(30s);
-    EXPECT_EQ(r.exit_status, 0) << describe(r);
-    EXPECT_EQ(r.err, "");
+// The measurement itself: a program that wakes up a hundred times a second must not look idle.
+TEST(idle_measurement, notices_a_program_that_is_at_work) {
+    test::child_process child({test::child_path("idle_child"), "at_work"});
+    ASSERT_TRUE(child.wait_for_output("idle\n", 60s)) << describe(child.wait(0s));
+    const measured used = two_seconds_of(child);
+    EXPECT_GT(used.cpu, 20ms);
+    EXPECT_GT(used.switches, 50);
+    expect_quiet_end(child);
 }
 
 INSTANTIATE_TEST_SUITE_P(waiting, idle_program,

@@ -112,7 +112,7 @@ TEST(deadlock, is_reported_with_exit_status_2_and_who_waits_where) {
     for (const char* who : {"stuck-receiver", "stuck-sender", "stuck-selector"}) {
         EXPECT_TRUE(r.wrote(who)) << who << "\n" << describe(r);
     }
-    for (const char* where : {"receive", "send", "select"}) {
+    for (const char* where : {"recv", "send", "select"}) {
         EXPECT_TRUE(r.wrote(where)) << where << "\n" << describe(r);
     }
 }
@@ -120,8 +120,8 @@ TEST(deadlock, is_reported_with_exit_status_2_and_who_waits_where) {
 TEST(deadlock, covers_locks_and_wait_groups) {
     const child_result r = run_child("crash_child", {"deadlock_on_locks"});
     EXPECT_EQ(r.exit_status, 2) << describe(r);
-    for (const char* text :
-         {"deadlock", "stuck-locker", "stuck-waiter", "mutex", "condition", "wait_group"}) {
+    for (const char* text : {"deadlock", "stuck-locker", "stuck-waiter", "mutex",
+                             "condition_variable", "wait_group"}) {
         EXPECT_TRUE(r.wrote(text)) << text << "\n" << describe(r);
     }
 }
@@ -129,7 +129,7 @@ TEST(deadlock, covers_locks_and_wait_groups) {
 TEST(deadlock, of_the_main_goroutine_alone_is_one) {
     const child_result r = run_child("crash_child", {"deadlock_of_main_alone"});
     EXPECT_EQ(r.exit_status, 2) << describe(r);
-    EXPECT_TRUE(r.wrote("deadlock") && r.wrote("receive")) << describe(r);
+    EXPECT_TRUE(r.wrote("deadlock") && r.wrote("recv")) << describe(r);
 }
 
 TEST(deadlock, is_reported_at_any_number_of_workers) {
@@ -159,7 +159,7 @@ TEST(runtime, left_with_a_stuck_goroutine_reports_it_and_terminates) {
     const child_result r = run_child("crash_child", {"runtime_left_with_a_stuck_goroutine"});
     EXPECT_EQ(r.signal, SIGABRT) << describe(r);
     EXPECT_TRUE(r.wrote("left-behind")) << describe(r);
-    EXPECT_TRUE(r.wrote("receive")) << describe(r);
+    EXPECT_TRUE(r.wrote("recv")) << describe(r);
 }
 
 }  // namespace

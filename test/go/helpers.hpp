@@ -32,8 +32,8 @@ protected:
         world.run([&] { body(world); });
     }
 
-    /// True if `f`, alone in the world, never returns: its bubble then reports a deadlock, and leaves
-    /// the goroutine behind for good, with a copy of `f` and what that holds.
+    /// True if `f`, alone in the world, never returns: its bubble then reports a deadlock, and
+    /// leaves the goroutine behind for good, with a copy of `f` and what that holds.
     template <class F>
     [[nodiscard]] bool blocks_for_ever(F f) {
         bool returned = false;

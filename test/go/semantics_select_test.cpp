@@ -256,6 +256,22 @@ TEST_P(semantics_select, selector_keeps_receives_and_spends_sends) {
     });
 }
 
+TEST_P(semantics_select, selector_gives_back_what_it_could_not_send) {
+    run([] {
+        auto never = make_chan<std::unique_ptr<int>>();
+        auto closed = make_chan<std::unique_ptr<int>>();
+        closed.close();
+        selector s;
+        const std::size_t unsent = s.add_send(never, std::make_unique<int>(1));
+        EXPECT_EQ(s.try_wait(), std::nullopt);
+        const std::size_t refused = s.add_send(closed, std::make_unique<int>(2));
+        EXPECT_THROW(s.wait(), channel_closed);
+        EXPECT_EQ(*s.take<std::unique_ptr<int>>(unsent), 1);
+        EXPECT_EQ(*s.take<std::unique_ptr<int>>(refused), 2);
+        EXPECT_EQ(s.try_wait(), std::nullopt);
+    });
+}
+
 INSTANTIATE_TEST_SUITE_P(workers, semantics_select, test::worker_counts, test::worker_name);
 
 TEST_P(semantics_select_blocking, two_selects_with_both_directions_meet_once) {  // S7

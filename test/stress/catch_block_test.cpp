@@ -47,11 +47,16 @@ void work_for(std::chrono::microseconds d) {
     }
 }
 
-// One side of a pair.
+struct request {
+    std::uint64_t round;
+    chan<std::uint64_t> reply;
+};
+
+// One of two goroutines that meet: a client asks, and a server answers.
 class player {
 public:
-    player(int id, bool serves, chan<std::uint64_t> out, chan<std::uint64_t> in, tally& t)
-        : id_(id), serves_(serves), out_(std::move(out)), in_(std::move(in)), tally_(t) {}
+    player(int id, bool serves, chan<request> requests, tally& t)
+        : id_(id), serves_(serves), requests_(std::move(requests)), tally_(t) {}
 
     void play(std::uint64_t rounds) {
         for (std::uint64_t round = 0; round < rounds; ++round) {
@@ -85,11 +90,11 @@ private:
 
     void exchange(std::uint64_t round) {
         if (serves_) {
-            out_.send(round);
-            tally_.wrong += in_.recv() == round ? 0 : 1;
+            const std::optional<request> asked = requests_.recv();
+            asked->reply.send(asked->round);
         } else {
-            tally_.wrong += in_.recv() == round ? 0 : 1;
-            out_.send(round);
+            requests_.send({round, reply_});
+            tally_.wrong += reply_.recv() == round ? 0 : 1;
         }
         if (round % 16 == static_cast<std::uint64_t>(id_ % 16)) {
             yield();
@@ -101,18 +106,30 @@ private:
 
     int id_;
     bool serves_;
-    chan<std::uint64_t> out_;
-    chan<std::uint64_t> in_;
+    chan<request> requests_;
+    chan<std::uint64_t> reply_ = make_chan<std::uint64_t>();
     tally& tally_;
 };
 
+// Each client has a server of its own.
 void play_in_pairs(int pairs, std::uint64_t rounds_each, tally& t) {
     wait_group players;
     for (int pair = 0; pair < pairs; ++pair) {
-        auto there = make_chan<std::uint64_t>();
-        auto back = make_chan<std::uint64_t>();
-        players.go([=, &t] { player(2 * pair, true, there, back, t).play(rounds_each); });
-        players.go([=, &t] { player(2 * pair + 1, false, back, there, t).play(rounds_each); });
+        auto requests = make_chan<request>();
+        players.go([=, &t] { player(2 * pair, true, requests, t).play(rounds_each); });
+        players.go([=, &t] { player(2 * pair + 1, false, requests, t).play(rounds_each); });
+    }
+    players.wait();
+}
+
+// Any client meets any server: whoever is woken goes on beside its waker, so that the two sides
+// follow each other from thread to thread.
+void play_with_anybody(int pairs, std::uint64_t rounds_each, tally& t) {
+    wait_group players;
+    auto requests = make_chan<request>();
+    for (int pair = 0; pair < pairs; ++pair) {
+        players.go([=, &t] { player(2 * pair, true, requests, t).play(rounds_each); });
+        players.go([=, &t] { player(2 * pair + 1, false, requests, t).play(rounds_each); });
     }
     players.wait();
 }
@@ -136,7 +153,7 @@ TEST(catch_block, rethrows_the_right_exception_a_million_times_while_changing_th
     runtime rt{{.workers = 8}};
     rt.run([&] {
         for (int batch = 0; batch < most_batches; ++batch) {
-            play_in_pairs(pairs, exchanges / pairs, t);
+            play_with_anybody(pairs, exchanges / pairs, t);
             if (t.changes >= changes) {
                 break;
             }

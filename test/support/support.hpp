@@ -1,4 +1,5 @@
-// test/support/support.hpp: what the suites share: sizes that scale under sanitizers, and worker counts.
+// test/support/support.hpp: what the suites share: sizes that scale under sanitizers, and worker
+// counts.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -7,8 +7,8 @@
 
 namespace runnel::debug {
 
-/// How many goroutines have been started and have not ended, in all runtimes of the process. Exact when
-/// none starts or ends meanwhile.
+/// How many goroutines have been started and have not ended, in all runtimes of the process. Exact
+/// when none starts or ends meanwhile.
 [[nodiscard]] std::size_t live_goroutines();
 
 /// One line for each goroutine: id, name, what it waits for and where, and where it was started. A
@@ -21,8 +21,9 @@ void dump(int fd);
 /// Figures of all runtimes together.
 struct runtime_stats {
     std::size_t goroutines = 0;
-    std::size_t unguarded_stacks = 0;  ///< stacks without a guard, because the system allowed no more
-    std::size_t workers_added = 0;     ///< because all others were stuck in one goroutine
+    std::size_t unguarded_stacks =
+        0;                          ///< stacks without a guard, because the system allowed no more
+    std::size_t workers_added = 0;  ///< because all others were stuck in one goroutine
 };
 [[nodiscard]] runtime_stats stats();
 

@@ -1,9 +1,9 @@
 // runnel/detail/cancel_word.hpp: the word a wait can be linked to, so that it ends by cancellation.
 //
-// Contexts are built on it. Invariant: a node is linked only while the word is not cancelled; cancel()
-// ends every linked wait before it returns, and wakes them after the lock is released.
-// Locks: lock_ (leaf). Memory order: canceled_ is written under the lock, and released to readers that
-// look without it; a reader that sees true acquires what came before cancel().
+// Contexts are built on it. Invariant: a node is linked only while the word is not cancelled;
+// cancel() ends every linked wait before it returns, and wakes them after the lock is released.
+// Locks: lock_ (leaf). Memory order: canceled_ is written under the lock, and released to readers
+// that look without it; a reader that sees true acquires what came before cancel().
 #pragma once
 
 #include <atomic>
@@ -23,7 +23,8 @@ public:
         return canceled_.load(std::memory_order_acquire);
     }
 
-    /// Ends every linked wait with wait_canceled. The first call returns true, later ones do nothing.
+    /// Ends every linked wait with wait_canceled. The first call returns true, later ones do
+    /// nothing.
     bool cancel() noexcept;
 
     /// Links a wait; false, and it is not linked, if the word is cancelled already.

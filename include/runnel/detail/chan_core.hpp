@@ -17,8 +17,8 @@ namespace runnel::detail {
 
 class chan_core;
 
-/// One blocking channel operation; lives in the caller's frame. After the suspension that started it,
-/// node.ok tells whether a value was handed over; if not, the channel is closed.
+/// One blocking channel operation; lives in the caller's frame. After the suspension that started
+/// it, node.ok tells whether a value was handed over; if not, the channel is closed.
 struct chan_call {
     wait_node node;
     waiter who;

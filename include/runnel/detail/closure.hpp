@@ -53,9 +53,8 @@ public:
             closure* self;
             ~owner() { self->~closure(); }
         } own{static_cast<closure*>(storage)};
-        std::apply(
-            [](F&& f, Args&&... args) { std::invoke(std::move(f), std::move(args)...); },
-            std::move(own.self->parts_));
+        std::apply([](F&& f, Args&&... args) { std::invoke(std::move(f), std::move(args)...); },
+                   std::move(own.self->parts_));
     }
 
 private:
@@ -67,8 +66,8 @@ template <class F, class... Args>
 void start_closure(const start_info& info, F&& f, Args&&... args) {
     using stored = closure<std::decay_t<F>, std::decay_t<Args>...>;
     const start_slot slot = prepare_start(sizeof(stored), alignof(stored), info);
-    if constexpr (std::is_nothrow_constructible_v<std::tuple<std::decay_t<F>, std::decay_t<Args>...>,
-                                                  F, Args...>) {
+    if constexpr (std::is_nothrow_constructible_v<
+                      std::tuple<std::decay_t<F>, std::decay_t<Args>...>, F, Args...>) {
         ::new (slot.storage) stored(std::forward<F>(f), std::forward<Args>(args)...);
     } else {
         try {

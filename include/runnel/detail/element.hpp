@@ -1,7 +1,7 @@
 // runnel/detail/element.hpp: how a channel, which does not know T, moves and destroys values of T.
 //
-// Values move under the channel's lock, so their moves must not throw: a T whose move may throw is kept
-// in a box, made before the lock is taken and emptied after it is released.
+// Values move under the channel's lock, so their moves must not throw: a T whose move may throw is
+// kept in a box, made before the lock is taken and emptied after it is released.
 #pragma once
 
 #include <concepts>
@@ -45,9 +45,7 @@ inline constexpr element_ops ops_of{
     .kind = kind_of<S>(),
     .size = sizeof(S),
     .align = alignof(S),
-    .move = [](void* to, void* from) noexcept {
-        ::new (to) S(std::move(*static_cast<S*>(from)));
-    },
+    .move = [](void* to, void* from) noexcept { ::new (to) S(std::move(*static_cast<S*>(from))); },
     .destroy = [](void* value) noexcept { static_cast<S*>(value)->~S(); },
 };
 

@@ -1,8 +1,8 @@
 // runnel/detail/event.hpp: something that happens once, and those who wait for it.
 //
-// Invariants: E1 set_ only goes from false to true, under lock_. E2 nobody lines up once it is true.
-// Memory order: set_ is released under the lock, and acquired by readers without it [E-1]: what came
-// before set() is visible to whoever sees it.
+// Invariants: E1 set_ only goes from false to true, under lock_. E2 nobody lines up once it is
+// true. Memory order: set_ is released under the lock, and acquired by readers without it [E-1]:
+// what came before set() is visible to whoever sees it.
 // Locks: lock_ (leaf).
 #pragma once
 

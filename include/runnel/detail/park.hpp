@@ -42,8 +42,8 @@ struct wait_limits {
     [[nodiscard]] bool any() const noexcept { return deadline != never || cancel != nullptr; }
 };
 
-/// Makes `w` stand for the calling goroutine or thread, and notes what it will wait for. Call before
-/// linking it anywhere: whoever wakes it notes the opposite, and must come second.
+/// Makes `w` stand for the calling goroutine or thread, and notes what it will wait for. Call
+/// before linking it anywhere: whoever wakes it notes the opposite, and must come second.
 void begin_wait(waiter& w, wait_kind kind, const void* where) noexcept;
 
 /// Takes back begin_wait() for a waiter that was never ended and will not park.
@@ -63,7 +63,8 @@ void park_until(waiter& w, ticks deadline) noexcept;
 /// The same with all limits.
 void park_limited(waiter& w, const wait_limits& limits) noexcept;
 
-/// Makes a waiter runnable whose end() the caller has won. Hold no lock; do not touch it afterwards.
+/// Makes a waiter runnable whose end() the caller has won. Hold no lock; do not touch it
+/// afterwards.
 void wake(waiter& w) noexcept;
 
 /// The clock of the calling goroutine's runtime; real time on a plain thread.

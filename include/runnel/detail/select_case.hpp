@@ -36,7 +36,8 @@ typename plain_result<H>::type run_plain(H& handler) {
     }
 }
 
-/// Handlers are kept as references; an absent one as a value, since it comes from a default argument.
+/// Handlers are kept as references; an absent one as a value, since it comes from a default
+/// argument.
 template <class H>
 using kept_handler = std::conditional_t<is_no_handler<H>, no_handler, H&&>;
 
@@ -114,7 +115,8 @@ class [[nodiscard]] send_case : immovable {
         (std::is_trivially_copyable_v<T> ||
          (std::is_rvalue_reference_v<V&&> && !std::is_const_v<std::remove_reference_t<V>>));
     /// It had to be moved out before it was certain to be sent, and must go back if it was not.
-    static constexpr bool goes_back = needs_box<T> && std::same_as<V, T> && !std::copy_constructible<T>;
+    static constexpr bool goes_back =
+        needs_box<T> && std::same_as<V, T> && !std::copy_constructible<T>;
 
 public:
     using select_case_tag = void;
@@ -264,8 +266,8 @@ Result run_nth(std::size_t n, select_case& c, First& first, Rest&... rest) {
     }
 }
 
-/// Runs the chosen one of `cases`. `bound` is a pointer, not the array: g++ 12 folds the instances for
-/// different sizes into one and then warns about the bounds.
+/// Runs the chosen one of `cases`. `bound` is a pointer, not the array: g++ 12 folds the instances
+/// for different sizes into one and then warns about the bounds.
 template <class Result, class... Cases>
 Result run_chosen(std::size_t chosen, select_case* bound, Cases&... cases) {
     if constexpr ((std::is_void_v<typename Cases::result> && ...)) {

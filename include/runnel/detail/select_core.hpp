@@ -26,7 +26,7 @@ struct select_case {
     void* (*prepare)(void* source) = nullptr;  ///< makes the value to send, when it is needed
     void* source = nullptr;
     std::uint32_t order = 0;  ///< which case lines up at this place
-    wait_node node;  ///< node.ok after the choice: a value was handed over
+    wait_node node;           ///< node.ok after the choice: a value was handed over
 };
 
 struct select_call {

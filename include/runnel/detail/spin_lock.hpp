@@ -21,7 +21,7 @@ public:
     }
 
     [[nodiscard]] bool try_lock() noexcept {
-        return !locked_.load(std::memory_order_relaxed) &&
+        return !locked_.load(std::memory_order_relaxed) &&          // [L-1]
                !locked_.exchange(true, std::memory_order_acquire);  // [L-1]
     }
 

@@ -21,7 +21,7 @@ struct fiber {
     std::atomic<void*> sp = nullptr;
     void* fp = nullptr;
     void* pc = nullptr;
-    bool exceptions_saved = false;    ///< set when it left with exceptions in flight
+    bool exceptions_saved = false;  ///< set when it left with exceptions in flight
     unsigned uncaught_exceptions = 0;
     void* caught_exceptions = nullptr;
 };

@@ -5,9 +5,11 @@
 //           frame, so waiting allocates nothing.
 // Invariants
 //   N1  `ended` leaves `open` exactly once; whoever made it so wakes the waiter, exactly once, and
-//       holds no lock then.                                                    (peer, timer, cancel)
-//   N2  A waiter whose `ended` is no longer `open` parks once all the same: the wake-up is under way
-//       and is consumed by parking.                                                      (waiter)
+//       holds no lock then.                                                    (peer, timer,
+//       cancel)
+//   N2  A waiter whose `ended` is no longer `open` parks once all the same: the wake-up is under
+//       way and is consumed by parking.
+//       (waiter)
 //   N3  A node is linked and unlinked under the lock of its queue. The waiter unlinks whatever is
 //       still linked before its frame ends, so nobody writes into a frame that has gone.  (waiter)
 //   N4  A waiter that only one queue can end is not contested; that queue's lock decides.
@@ -55,10 +57,10 @@ struct wait_node {
     wait_node* next = nullptr;
     wait_node* prev = nullptr;
     waiter* owner = nullptr;
-    void* slot = nullptr;      ///< where the value is, or goes
-    std::uint32_t index = 1;   ///< what `ended` becomes when this node's queue ends the wait
+    void* slot = nullptr;     ///< where the value is, or goes
+    std::uint32_t index = 1;  ///< what `ended` becomes when this node's queue ends the wait
     bool linked = false;
-    bool ok = false;           ///< a value was handed over (false: the channel was closed)
+    bool ok = false;  ///< a value was handed over (false: the channel was closed)
 };
 
 /// First come, first served. Protected by the lock of whatever owns it.

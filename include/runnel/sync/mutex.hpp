@@ -11,10 +11,10 @@
 
 namespace runnel {
 
-/// Meets std's Lockable and TimedLockable: std::lock_guard, std::unique_lock and std::scoped_lock work.
-/// Blocks the goroutine, or the thread, not the worker. Not recursive; not owned: another goroutine may
-/// unlock it. Waiters cannot starve: one that has lost the race for the lock a few times is handed it.
-/// May be destroyed as soon as the last unlock() has returned.
+/// Meets std's Lockable and TimedLockable: std::lock_guard, std::unique_lock and std::scoped_lock
+/// work. Blocks the goroutine, or the thread, not the worker. Not recursive; not owned: another
+/// goroutine may unlock it. Waiters cannot starve: one that has lost the race for the lock a few
+/// times is handed it. May be destroyed as soon as the last unlock() has returned.
 ///
 /// Order: an unlock happens before the lock that follows it. (Go's sync.Mutex)
 class mutex {

@@ -15,9 +15,9 @@
 
 namespace runnel {
 
-/// A counter that can be waited for to reach zero. An add() from zero must happen before the wait() that
-/// shall see it; while the counter is positive, add() may be called at any time. Reusable. May be
-/// destroyed as soon as the last wait has returned.
+/// A counter that can be waited for to reach zero. An add() from zero must happen before the wait()
+/// that shall see it; while the counter is positive, add() may be called at any time. Reusable. May
+/// be destroyed as soon as the last wait has returned.
 ///
 /// Order: a done() happens before the return of the wait that it ends. (Go's sync.WaitGroup)
 class wait_group {
@@ -27,8 +27,8 @@ public:
     wait_group(const wait_group&) = delete;
     wait_group& operator=(const wait_group&) = delete;
 
-    /// Adds `n`, which may be negative. Throws std::logic_error, and changes nothing, if the counter
-    /// would go below zero, or if it is zero and somebody is still waiting (misuse).
+    /// Adds `n`, which may be negative. Throws std::logic_error, and changes nothing, if the
+    /// counter would go below zero, or if it is zero and somebody is still waiting (misuse).
     void add(std::int32_t n);
     void done() { add(-1); }
 
@@ -44,8 +44,8 @@ public:
         return wait_limited(detail::at(t), __builtin_return_address(0));
     }
 
-    /// Runs `f` in a goroutine that counts: add(1) now, done() when `f` has returned and is destroyed.
-    /// An exception that leaves `f` ends the process as with go().
+    /// Runs `f` in a goroutine that counts: add(1) now, done() when `f` has returned and is
+    /// destroyed. An exception that leaves `f` ends the process as with go().
     template <class F>
         requires std::invocable<std::decay_t<F>>
     void go(F&& f, const std::source_location& where = std::source_location::current()) {
