@@ -297,6 +297,10 @@ template <class A, class B>
 /// impossible.
 template <class T>
 [[nodiscard]] chan<T> make_chan(std::ptrdiff_t capacity = 0) {
+    // Asked here, not of chan<T>: a struct may hold a channel of itself.
+    static_assert(std::is_object_v<T> && std::movable<T>,
+                  "runnel: a channel's element type must be an object type that models "
+                  "std::movable");
     return chan<T>(
         detail::chan_ref(detail::make_chan_core(capacity, detail::ops_of<detail::stored_t<T>>)));
 }

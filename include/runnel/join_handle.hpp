@@ -9,6 +9,7 @@
 #include <optional>
 #include <source_location>
 #include <stdexcept>
+#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -45,6 +46,7 @@ public:
 
     one_time_event exited;
     std::exception_ptr error;
+    std::string who;  ///< of whose goroutine `error` is, for the report
     std::atomic<bool> error_taken = false;
 
 private:
@@ -67,6 +69,9 @@ public:
         try {
             if constexpr (std::is_void_v<R>) {
                 std::forward<F>(f)();
+            } else if constexpr (std::is_reference_v<R>) {
+                auto&& value = std::forward<F>(f)();
+                result = std::addressof(value);
             } else {
                 result.emplace(std::forward<F>(f)());
             }
@@ -77,11 +82,10 @@ public:
     }
 
     struct nothing {};
-    // A reference result is kept as a wrapper.
+    // A reference is kept as a pointer.
     std::optional<std::conditional_t<
         std::is_void_v<R>, nothing,
-        std::conditional_t<std::is_reference_v<R>,
-                           std::reference_wrapper<std::remove_reference_t<R>>, R>>>
+        std::conditional_t<std::is_reference_v<R>, std::remove_reference_t<R>*, R>>>
         result;
 };
 
@@ -136,7 +140,7 @@ public:
             std::rethrow_exception(s.error);
         }
         if constexpr (std::is_reference_v<R>) {
-            return static_cast<R>(s.result->get());
+            return static_cast<R>(**s.result);
         } else if constexpr (!std::is_void_v<R>) {
             return std::move(*s.result);
         }

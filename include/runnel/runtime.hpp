@@ -131,11 +131,11 @@ std::invoke_result_t<F&> blocking(F f) {
     struct call {
         F& f;
         std::exception_ptr error;
-        std::conditional_t<std::is_void_v<result>, char,
-                           std::optional<std::conditional_t<
-                               std::is_reference_v<result>,
-                               std::reference_wrapper<std::remove_reference_t<result>>,
-                               std::conditional_t<std::is_void_v<result>, char, result>>>>
+        // A reference is kept as a pointer.
+        std::optional<
+            std::conditional_t<std::is_void_v<result>, char,
+                               std::conditional_t<std::is_reference_v<result>,
+                                                  std::remove_reference_t<result>*, result>>>
             value;
     } work{f, nullptr, {}};
     detail::run_blocking(
@@ -144,6 +144,9 @@ std::invoke_result_t<F&> blocking(F f) {
             try {
                 if constexpr (std::is_void_v<result>) {
                     std::invoke(self.f);
+                } else if constexpr (std::is_reference_v<result>) {
+                    auto&& value = std::invoke(self.f);
+                    self.value = std::addressof(value);
                 } else {
                     self.value.emplace(std::invoke(self.f));
                 }
@@ -157,7 +160,7 @@ std::invoke_result_t<F&> blocking(F f) {
     }
     if constexpr (!std::is_void_v<result>) {
         if constexpr (std::is_reference_v<result>) {
-            return static_cast<result>(work.value->get());
+            return static_cast<result>(**work.value);
         } else {
             return std::move(*work.value);
         }

@@ -8,7 +8,7 @@ namespace runnel::detail {
 /// xorshift64*: one multiplication, good enough for choices, not for secrets.
 class random_source {
 public:
-    explicit random_source(std::uint64_t seed) noexcept : state_(seed | 1U) {}
+    explicit random_source(std::uint64_t seed) noexcept : state_(mix(seed)) {}
 
     std::uint64_t next() noexcept {
         state_ ^= state_ >> 12;
@@ -23,6 +23,16 @@ public:
     }
 
 private:
+    /// Spreads the seed over all bits (splitmix64): close seeds give different sequences, and the state
+    /// is never zero.
+    static std::uint64_t mix(std::uint64_t seed) noexcept {
+        seed += 0x9e3779b97f4a7c15ULL;
+        seed = (seed ^ (seed >> 30)) * 0xbf58476d1ce4e5b9ULL;
+        seed = (seed ^ (seed >> 27)) * 0x94d049bb133111ebULL;
+        seed ^= seed >> 31;
+        return seed != 0 ? seed : 1;
+    }
+
     std::uint64_t state_;
 };
 

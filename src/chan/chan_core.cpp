@@ -31,7 +31,7 @@ bool chan_core::may_send() const noexcept {
 }
 
 bool chan_core::may_recv() const noexcept {
-    if (count.load(std::memory_order_acquire) > 0 || !senders.empty()) {  // [C-1]
+    if (count.load(std::memory_order_acquire) > 0 || senders.seen_waiting()) {  // [C-1]
         return true;
     }
     return closed.load(std::memory_order_acquire);  // [C-1]
@@ -236,7 +236,7 @@ op_status chan_recv_limited(chan_core* c, void* to, const wait_limits& limits) n
 }
 
 chan_core* make_chan_core(std::ptrdiff_t capacity, const element_ops& ops) {
-    constexpr auto limit = static_cast<std::size_t>(PTRDIFF_MAX) / 2;
+    constexpr auto limit = std::size_t{1} << 40;  // bytes; no machine has the memory
     const auto wanted = static_cast<std::size_t>(capacity);
     if (capacity < 0 || (ops.size != 0 && wanted > limit / ops.size)) {
         throw std::length_error("runnel: make_chan: impossible capacity " +

@@ -40,7 +40,7 @@ class chan_core {
 public:
     chan_core(std::size_t cap, const element_ops& operations, std::byte* memory) noexcept
         : kind(operations.kind),
-          element_size(operations.size),
+          element_size(operations.kind == element_kind::nothing ? 0 : operations.size),
           capacity(cap),
           ops(operations),
           ring(memory) {}
@@ -93,7 +93,7 @@ private:
         }
     }
     [[nodiscard]] std::byte* at(std::size_t index) const noexcept {
-        return ring + index * element_size;
+        return ring + index * element_size;  // no ring, and no offset, for empty values
     }
     [[nodiscard]] std::size_t wrap(std::size_t index) const noexcept {
         return index >= capacity ? index - capacity : index;

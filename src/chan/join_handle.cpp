@@ -9,6 +9,9 @@
 namespace runnel::detail {
 
 void join_state_base::exit() noexcept {
+    if (error) {
+        who = describe_self() + ", never joined for";
+    }
     chan<unit> done;
     {
         const std::lock_guard hold(done_lock_);
@@ -39,7 +42,12 @@ recv_chan<unit> join_state_base::done() {
     return fresh;
 }
 
-void join_state_base::drop_handle() noexcept { drop(); }
+void join_state_base::drop_handle() noexcept {
+    if (std::uncaught_exceptions() > 0) {
+        error_taken = true;  // one error at a time: whoever drops it has no chance to ask
+    }
+    drop();
+}
 
 void join_state_base::drop() noexcept {
     if (shares_.fetch_sub(1) == 1) {
@@ -49,13 +57,13 @@ void join_state_base::drop() noexcept {
 }
 
 void join_state_base::check_error_taken() const noexcept {
-    if (!error || error_taken || std::uncaught_exceptions() > 0) {
+    if (!error || error_taken) {
         return;
     }
     try {
         std::rethrow_exception(error);
     } catch (...) {
-        report_untaken("an exception of a spawned goroutine was never joined for");
+        report_untaken(who.c_str());
     }
 }
 

@@ -1,5 +1,7 @@
 #include <runnel/selector.hpp>
 
+#include <exception>
+
 namespace runnel {
 
 std::size_t selector::add(std::unique_ptr<entry> e) {
@@ -28,16 +30,28 @@ std::optional<std::size_t> selector::choose(bool blocking, const detail::wait_li
         detail::suspend(detail::select_begin(call));
         detail::select_finish(call);
     }
+    // Whatever throws here, every other case still gets its value back, and what has arrived is taken.
+    std::exception_ptr failure;
+    const auto guarded = [&failure](auto step) {
+        try {
+            step();
+        } catch (...) {
+            failure = failure ? failure : std::current_exception();
+        }
+    };
+    const bool any = call.chosen < entries_.size();
+    if (any) {
+        guarded([&] { entries_[call.chosen]->chosen(cases_[call.chosen].node.ok); });
+    }
     for (std::size_t i = 0; i < entries_.size(); ++i) {
         if (i != call.chosen && entries_[i]->enabled) {
-            entries_[i]->passed_over();
+            guarded([&] { entries_[i]->passed_over(); });
         }
     }
-    if (call.chosen >= entries_.size()) {
-        return std::nullopt;
+    if (failure) {
+        std::rethrow_exception(failure);
     }
-    entries_[call.chosen]->chosen(cases_[call.chosen].node.ok);
-    return call.chosen;
+    return any ? std::optional(call.chosen) : std::nullopt;
 }
 
 }  // namespace runnel

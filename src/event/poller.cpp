@@ -33,12 +33,12 @@ int poller::arm(int fd, bool read, bool write, waiter& w, arming& out) {
     out.token = claim_slot(w);
     out.fd = fd;
     armed_.fetch_add(1);
-    int error = epoll_.add_once(fd, read, write, out.token);
+    int error = add(fd, read, write, out.token);
     if (error == -EEXIST) {
         // Somebody waits for the same descriptor: epoll knows it only once, so watch a copy.
         out.fd = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
         out.duplicate = out.fd >= 0;
-        error = out.duplicate ? epoll_.add_once(out.fd, read, write, out.token) : -errno;
+        error = out.duplicate ? add(out.fd, read, write, out.token) : -errno;
     }
     if (error != 0) {
         if (out.duplicate) {
@@ -50,8 +50,24 @@ int poller::arm(int fd, bool read, bool write, waiter& w, arming& out) {
     return error;
 }
 
+int poller::add(int fd, bool read, bool write, std::uint64_t token) {
+    const std::lock_guard hold(lock_);
+    const int error = epoll_.add_once(fd, read, write, token);
+    if (error == 0) {
+        latest_[fd] = token;
+    }
+    return error;
+}
+
 void poller::disarm(const arming& armed) noexcept {
-    epoll_.remove(armed.fd);
+    {
+        const std::lock_guard hold(lock_);
+        const auto latest = latest_.find(armed.fd);
+        if (latest != latest_.end() && latest->second == armed.token) {
+            latest_.erase(latest);
+            epoll_.remove(armed.fd);
+        }  // else the descriptor was closed, and its number is somebody else's now
+    }
     if (armed.duplicate) {
         ::close(armed.fd);
     }

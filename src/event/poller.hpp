@@ -7,14 +7,18 @@
 //   P1  A registration names a slot and a generation; an event whose generation has passed is
 //       dropped, so the reuse of a descriptor number or of a slot never wakes the wrong goroutine.
 //       (collect)
+//   P3  latest_ says whose registration a descriptor number carries: a wait that ends late leaves the
+//       registration of a later user of the number alone.                        (add, disarm)
 //   P2  A slot's waiter is ended under lock_, and disarm() takes lock_ before the waiter's frame
 //       ends.
-// Locks     lock_ (leaf); held for table look-ups, never across a system call that waits.
+// Locks     lock_ (leaf); held for table look-ups and for epoll_ctl, never across a system call that
+//           waits.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <span>
+#include <unordered_map>
 #include <vector>
 
 #include <runnel/detail/spin_lock.hpp>
@@ -62,12 +66,14 @@ private:
 
     std::uint64_t claim_slot(waiter& w);
     void release_slot(std::uint64_t token) noexcept;
+    int add(int fd, bool read, bool write, std::uint64_t token);
 
     os::epoll epoll_;
     std::atomic<std::size_t> armed_ = 0;
     spin_lock lock_;
     std::vector<slot> slots_;
     std::vector<std::uint32_t> free_;
+    std::unordered_map<int, std::uint64_t> latest_;  ///< token of the last arming of a descriptor
 };
 
 }  // namespace runnel::detail

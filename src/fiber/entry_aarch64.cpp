@@ -7,6 +7,7 @@ asm(R"(
         .p2align 4
 runnel_goroutine_entry:
         .cfi_startproc
+        hint #34
         .cfi_undefined x30
         .cfi_undefined x29
         mov x29, #0

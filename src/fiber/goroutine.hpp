@@ -6,7 +6,7 @@
 // any time.
 //
 // Memory order
-//   phase, waiting, where: written by the owner with relaxed stores, read by reports, which accept
+//   phase, waiting, where, id, started: written by the owner with relaxed stores, read by reports, which accept
 //   a value that is a moment old [G-1]. A record in use is otherwise touched by its owner alone:
 //   the goroutine itself, or whoever took it out of a run queue.
 #pragma once
@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,19 @@ class goroutine_locals;
 
 enum class goroutine_phase : std::uint8_t { unused, fresh, running };
 
+/// Where a goroutine was started, as reports read it.
+struct start_place {
+    std::atomic<const char*> file = nullptr;
+    std::atomic<std::uint32_t> line = 0;
+    std::atomic<const void*> pc = nullptr;
+
+    void set(const start_info& info) noexcept {
+        file.store(info.file, std::memory_order_relaxed);  // [G-1]
+        line.store(info.line, std::memory_order_relaxed);  // [G-1]
+        pc.store(info.pc, std::memory_order_relaxed);      // [G-1]
+    }
+};
+
 class goroutine : public fiber {
 public:
     // Links of whatever list the goroutine stands in: a run queue, or the pool's free list.
@@ -47,10 +61,10 @@ public:
     void* closure = nullptr;  ///< `inline_closure`, or from the heap
     std::size_t closure_align = 0;
 
-    std::uint64_t id = 0;
-    std::unique_ptr<std::string> name;  ///< null: it has none
-    start_info started;                 ///< where; `options` is null here
-    std::size_t stack_size = 0;         ///< 0: the runtime's default
+    std::atomic<std::uint64_t> id = 0;
+    std::unique_ptr<std::string> name;  ///< null: it has none; reports hold the pool's report lock
+    start_place started;
+    std::size_t stack_size = 0;  ///< 0: the runtime's default
     goroutine_locals* locals = nullptr;
 
     std::atomic<goroutine_phase> phase = goroutine_phase::unused;
@@ -93,16 +107,19 @@ public:
     [[nodiscard]] goroutine* take(std::size_t wanted);
     void give(goroutine* list) noexcept;
 
+    /// Held by whoever drops a name, and by reports, which read them.
+    [[nodiscard]] spin_lock& names() noexcept { return names_; }
+
     /// Calls `f(const goroutine&)` for each record that is in use.
     template <class F>
     void for_each(F f) {
         std::vector<slab*> all;
-        lock_.lock();
-        all.reserve(slabs_.size());
-        for (const auto& s : slabs_) {
-            all.push_back(s.get());
+        {
+            const std::lock_guard hold(lock_);
+            for (const auto& s : slabs_) {
+                all.push_back(s.get());
+            }
         }
-        lock_.unlock();
         for (slab* s : all) {
             for (goroutine& g : *s) {
                 if (g.phase_now() != goroutine_phase::unused) {
@@ -116,6 +133,7 @@ private:
     static constexpr std::size_t slab_records = 64;
     using slab = std::array<goroutine, slab_records>;
 
+    spin_lock names_;
     spin_lock lock_;
     std::vector<std::unique_ptr<slab>> slabs_;
     goroutine* free_ = nullptr;

@@ -45,6 +45,8 @@ signals_blocked::~signals_blocked() {
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
+bool is_main_thread() noexcept { return ::gettid() == ::getpid(); }
+
 int this_thread_id() noexcept { return ::gettid(); }
 
 bool wants_processor(int thread_id) noexcept {

@@ -13,6 +13,9 @@ struct thread_stack {
 /// The stack of the calling thread, as the system made it.
 [[nodiscard]] thread_stack this_thread_stack() noexcept;
 
+/// The thread that main() runs on.
+[[nodiscard]] bool is_main_thread() noexcept;
+
 /// The system's number of the calling thread.
 [[nodiscard]] int this_thread_id() noexcept;
 

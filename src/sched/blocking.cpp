@@ -53,7 +53,7 @@ private:
         try {
             const os::signals_blocked quiet;
             std::thread([this] { serve(); }).detach();
-        } catch (const std::system_error&) {
+        } catch (...) {
             --threads_;
             if (threads_ == 0) {
                 jobs_.pop_back();

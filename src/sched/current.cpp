@@ -1,9 +1,13 @@
 #include "src/sched/current.hpp"
 
+#include <utility>
+
 #include <runnel/detail/locals.hpp>
 
 #include "src/os/clock.hpp"
 #include "src/os/futex.hpp"
+#include "src/os/thread.hpp"
+#include "src/sched/registry.hpp"
 
 namespace runnel::detail {
 namespace {
@@ -18,7 +22,17 @@ struct thread_state {
     thread_state() = default;
     thread_state(const thread_state&) = delete;
     thread_state& operator=(const thread_state&) = delete;
-    ~thread_state() { delete locals; }
+    /// The thread-locals of the thread that ends the process are destroyed before any static object,
+    /// whenever that was made: this is where the workers must stop.
+    ~thread_state() {
+        if (ends_process()) {
+            stop_process_scheduler();
+        }
+        while (locals != nullptr) {  // a value's destructor may make another
+            delete std::exchange(locals, nullptr);
+        }
+    }
+    static bool ends_process() noexcept;
 };
 
 thread_local thread_state this_thread;
@@ -32,6 +46,11 @@ thread_local thread_state this_thread;
 /// What a worker asks on every operation: a constant-initialised word, without the guard that a
 /// thread_local with a destructor needs.
 thread_local constinit worker* this_worker = nullptr;
+
+/// The main thread, or a worker that has not left its loop: a goroutine has called exit().
+bool thread_state::ends_process() noexcept {
+    return this_worker != nullptr || os::is_main_thread();
+}
 
 }  // namespace
 
@@ -49,6 +68,8 @@ thread_parker& current_parker() noexcept { return state().parker; }
 
 goroutine_locals*& thread_locals() noexcept { return state().locals; }
 
+void watch_for_process_end() noexcept { static_cast<void>(state()); }
+
 random_source& thread_random() noexcept { return state().random; }
 
 bool thread_parker::consume() noexcept {
@@ -63,11 +84,11 @@ void thread_parker::park() noexcept {
 
 bool thread_parker::park_until(ticks deadline) noexcept {
     while (!consume()) {
-        const ticks left = deadline - os::monotonic_now();
-        if (left <= 0) {
+        const ticks at = os::monotonic_now();
+        if (deadline <= at) {
             return consume();
         }
-        os::futex_wait(granted_, 0, left);
+        os::futex_wait(granted_, 0, deadline - at);
     }
     return true;
 }

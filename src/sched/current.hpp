@@ -47,6 +47,9 @@ void set_current_worker(worker* w) noexcept;
 /// The calling plain thread's source of random choices.
 [[nodiscard]] random_source& thread_random() noexcept;
 
+/// From now on the process-wide workers stop if the calling thread ends the process.
+void watch_for_process_end() noexcept;
+
 /// The goroutine-local values of a plain thread.
 [[nodiscard]] goroutine_locals*& thread_locals() noexcept;
 

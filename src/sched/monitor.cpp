@@ -100,12 +100,15 @@ void scheduler::monitor_tick(std::vector<observation>& seen) noexcept {
 /// What waits for a stuck worker waits for all from now on.
 void scheduler::hand_over_queue(worker& w) noexcept {
     while (w.queue.waiting() != 0) {
+        injecting_.fetch_add(1);  // in no queue for a moment, but not asleep
         goroutine_list taken;
         w.queue.steal(taken, true);
-        if (taken.empty()) {
+        const bool none = taken.empty();
+        inject_.push(taken);
+        injecting_.fetch_sub(1);
+        if (none) {
             return;
         }
-        inject_.push(taken);
     }
 }
 
@@ -171,6 +174,11 @@ bool scheduler::retire(worker& w) noexcept {
         w.word.store(word_asleep);
         w.state.store(worker_state::retired);
         active_.fetch_sub(1);
+    }
+    watch_my_timers(w);
+    if (idle_.now_ordered().sleeping >= active_.load()) {
+        // The last one awake does not fall asleep but goes: let a sleeper find that all is quiet.
+        wake_worker(idle_.pick());
     }
     w.stacks.flush();
     while (w.word.load() != word_woken) {

@@ -24,18 +24,25 @@ bool in_guard(const goroutine& g, const void* address) noexcept {
 
 void report_overflow(const goroutine& g) noexcept {
     char text[512];
+    const char* const file = g.started.file.load();
     const char* const name = g.name ? g.name->c_str() : "";
     const int length = std::snprintf(
         text, sizeof text,
         "stack overflow in goroutine %llu%s%s%s: its stack of %zu KiB is used up (started at "
         "%s:%u); "
         "give it more with go_options.stack_size",
-        static_cast<unsigned long long>(g.id), g.name ? " '" : "", name, g.name ? "'" : "",
-        g.on->size() / 1024, g.started.file != nullptr ? g.started.file : "?", g.started.line);
+        static_cast<unsigned long long>(g.id.load()), g.name ? " '" : "", name, g.name ? "'" : "",
+        g.on->size() / 1024, file != nullptr ? file : "?", g.started.line.load());
     print_error({text, length > 0 ? static_cast<std::size_t>(length) : 0});
 }
 
 void on_fault(int signal, siginfo_t* info, void* context) {
+    if (info->si_code <= 0) {
+        // Sent by somebody, not caused by an access: it means what it means without us.
+        ::signal(signal, SIG_DFL);
+        ::raise(signal);
+        return;
+    }
     const struct sigaction& previous = signal == SIGSEGV ? previous_segv : previous_bus;
     const worker* const w = current_worker();
     if (w != nullptr && w->current != nullptr && w->current->on != nullptr &&

@@ -38,13 +38,6 @@ std::mutex& creation_lock() {
     return *m;
 }
 
-void stop_at_exit() {
-    the_registry().ending = true;
-    if (scheduler* const s = the_registry().process.load(); s != nullptr) {
-        s->stop_for_exit();
-    }
-}
-
 scheduler& create_process_scheduler() {
     registry& r = the_registry();
     const std::lock_guard hold(creation_lock());
@@ -52,7 +45,10 @@ scheduler& create_process_scheduler() {
     if (s == nullptr) {
         s = new scheduler(r.options, nullptr);
         r.process.store(s);
-        std::atexit(stop_at_exit);
+        // Whoever ends the process: the main thread and the workers notice by their thread-locals,
+        // which go first; for all others there is the handler.
+        watch_for_process_end();
+        std::atexit(stop_process_scheduler);
     }
     return *s;
 }
@@ -88,6 +84,14 @@ std::size_t scheduler_count() noexcept {
 scheduler& process_scheduler() {
     scheduler* const s = the_registry().process.load();
     return s != nullptr ? *s : create_process_scheduler();
+}
+
+void stop_process_scheduler() noexcept {
+    registry& r = the_registry();
+    scheduler* const s = r.process.load();
+    if (s != nullptr && !r.ending.exchange(true)) {
+        s->stop_for_exit();
+    }
 }
 
 bool process_is_ending() noexcept { return the_registry().ending.load(); }

@@ -19,6 +19,9 @@ void for_each_scheduler(const std::function<void(scheduler&)>& f);
 /// while static objects are being destroyed. Its workers stop before that begins.
 [[nodiscard]] scheduler& process_scheduler();
 
+/// Stops the process-wide runtime's workers, for good, if it has started. The first call counts.
+void stop_process_scheduler() noexcept;
+
 /// The process is ending: the process-wide workers have stopped, and whoever waits will wait for
 /// ever.
 [[nodiscard]] bool process_is_ending() noexcept;

@@ -1,8 +1,10 @@
 #include "src/sched/report.hpp"
 
 #include <array>
+#include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <mutex>
 #include <string_view>
 
 #include "src/base/fatal.hpp"
@@ -33,15 +35,15 @@ constexpr std::array<std::string_view, 15> kind_names = {
     "blocking call",
 };
 
-std::string start_place(const goroutine& g) {
-    if (g.started.file != nullptr) {
-        return std::string(g.started.file) + ":" + std::to_string(g.started.line);
+std::string place_of_start(const goroutine& g) {
+    if (const char* const file = g.started.file.load(); file != nullptr) {
+        return std::string(file) + ":" + std::to_string(g.started.line.load());
     }
     return os::describe_address(g.started.pc);
 }
 
 std::string title(const goroutine& g) {
-    std::string text = "goroutine " + std::to_string(g.id);
+    std::string text = "goroutine " + std::to_string(g.id.load());
     if (g.name) {
         text += " '" + *g.name + "'";
     }
@@ -70,21 +72,29 @@ std::string describe(const goroutine& g) {
     if (const void* const at = g.where.load(); at != nullptr && kind != wait_kind::none) {
         text += " at " + os::describe_address(at);
     }
-    return text + ", started at " + start_place(g);
+    return text + ", started at " + place_of_start(g);
+}
+
+std::string describe_self() {
+    const goroutine& g = *current_worker()->current;
+    return title(g) + " (started at " + place_of_start(g) + ")";
 }
 
 std::vector<std::string> describe_all(scheduler& s) {
     std::vector<std::string> lines;
+    const std::lock_guard hold(s.records().names());
     s.for_each_goroutine([&](const goroutine& g) { lines.push_back(describe(g)); });
     return lines;
 }
 
 void report_uncaught(const goroutine& g) noexcept {
-    fatal("uncaught exception in " + title(g) + " (started at " + start_place(g) +
+    fatal("uncaught exception in " + title(g) + " (started at " + place_of_start(g) +
           "): " + handled_what());
 }
 
-void report_untaken(const char* why) noexcept { fatal(why + (": " + handled_what())); }
+void report_untaken(const char* whose) noexcept {
+    fatal("uncaught exception in " + std::string(whose) + ": " + handled_what());
+}
 
 bool is_deadlocked(const scheduler& s) noexcept {
     const std::size_t mains = s.mains.load();
@@ -101,6 +111,7 @@ void report_deadlock(scheduler& s) noexcept {
     for (const std::string& line : describe_all(s)) {
         print_error(line);
     }
+    std::fflush(stdout);  // what the program has printed belongs before its end
     std::_Exit(2);
 }
 

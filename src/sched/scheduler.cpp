@@ -79,12 +79,17 @@ scheduler::scheduler(const runtime_options& options, virtual_time* clock)
     } catch (...) {
         stop();
         unregister_scheduler(this);
+        delete_workers();
         throw;
     }
 }
 
 scheduler::~scheduler() {
     unregister_scheduler(this);
+    delete_workers();
+}
+
+void scheduler::delete_workers() noexcept {
     for (std::size_t i = 0; i < worker_count(); ++i) {
         delete &worker_at(i);
     }
@@ -93,26 +98,26 @@ scheduler::~scheduler() {
 void scheduler::launch() {
     const std::size_t number = worker_count();
     auto w = std::make_unique<worker>(*this, number, seed_ + number * 0x9e3779b97f4a7c15ULL);
-    workers_[number].store(w.get());
-    worker_count_.fetch_add(1);
-    active_.fetch_add(1);
-    try {
+    w->word.store(word_asleep);
+    {
         const os::signals_blocked quiet;
         w->thread = std::thread([this, self = w.get()] {
             os::name_this_thread("runnel-worker");
             work(*self);
         });
-    } catch (...) {
-        active_.fetch_sub(1);
-        worker_count_.fetch_sub(1);
-        throw;
     }
-    w.release();
+    // Published only now that nothing can fail; the thread waits for it.
+    worker* const ready = w.release();
+    workers_[number].store(ready);
+    worker_count_.fetch_add(1);
+    active_.fetch_add(1);
+    wake_worker(ready);
 }
 
 bool scheduler::drain(std::chrono::nanoseconds limit) noexcept {
     draining_.store(true);
-    const ticks until = os::monotonic_now() + limit.count();
+    const ticks at = os::monotonic_now();
+    const ticks until = limit.count() > never - at ? never : at + limit.count();
     for (;;) {
         const std::uint32_t epoch = drain_epoch_.load();
         if (live() == 0 && blocking_calls.load() == 0) {
@@ -156,6 +161,9 @@ void scheduler::stop() noexcept {
     for (std::size_t i = 0; i < worker_count(); ++i) {
         worker_at(i).thread.join();
     }
+    while (injecting_.load() != 0) {
+        std::this_thread::yield();
+    }
 }
 
 void scheduler::stop_for_exit() noexcept {
@@ -174,6 +182,9 @@ void scheduler::stop_for_exit() noexcept {
         os::futex_wait(halted_, halted, left);
     }
     keep_stacks_for_leak_check();
+    if (self != nullptr && &self->home == this) {
+        set_current_worker(nullptr);  // what is left of the process runs as on a plain thread
+    }
 }
 
 /// The end of a worker when the process ends: it never runs anything again.

@@ -161,6 +161,7 @@ private:
     struct nap_sample;
     bool something_visible(const worker& w) const noexcept;
     void wait_for_wake(worker& w) noexcept;
+    void watch_my_timers(worker& w) noexcept;
     void await_token(worker& w) noexcept;
     goroutine* wait_in_poller(worker& w) noexcept;
     ticks poll_limit(ticks nap) noexcept;
@@ -186,6 +187,7 @@ private:
     bool retire(worker& w) noexcept;
 
     void launch();
+    void delete_workers() noexcept;
     void ring_all() noexcept;
     void keep_stacks_for_leak_check() noexcept;
     [[nodiscard]] bool stopping() const noexcept { return stopping_.load(); }
@@ -208,6 +210,8 @@ private:
     std::atomic<std::size_t> worker_count_ = 0;
     std::atomic<std::uint32_t> active_ = 0;  ///< workers that are not retired
     std::atomic<std::uint64_t> foreign_started_ = 0;
+    std::atomic<std::uint32_t> injecting_ = 0;   ///< threads that hold goroutines in no queue
+    std::atomic<std::uint64_t> injections_ = 0;  ///< moves before anything is injected
     std::atomic<std::uint64_t> next_id_ = 1;
     std::atomic<std::uint64_t> next_tie_ = 0;
     std::atomic<bool> stopping_ = false;

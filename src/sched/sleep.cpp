@@ -34,7 +34,7 @@ bool scheduler::something_visible(const worker& w) const noexcept {
 }
 
 bool scheduler::all_asleep() const noexcept {
-    if (idle_.now().sleeping < active_.load() || inject_.size() != 0) {
+    if (injecting_.load() != 0 || idle_.now().sleeping < active_.load() || inject_.size() != 0) {
         return false;
     }
     for (std::size_t i = 0; i < worker_count(); ++i) {
@@ -97,11 +97,18 @@ void scheduler::await_token(worker& w) noexcept {
 }
 
 void scheduler::wait_for_wake(worker& w) noexcept {
-    // Our timers are now the poller's care: it must not sleep beyond them.
+    watch_my_timers(w);
+    await_token(w);
+}
+
+/// The timers of `w`, which goes to sleep, are the poller's care now: nobody in it may sleep beyond
+/// them. The read-modify-write orders the timers before the look at the sleeper's limit; the sleeper
+/// does the converse (poll_limit).
+void scheduler::watch_my_timers(worker& w) noexcept {
+    static_cast<void>(idle_.now_ordered());
     if (!is_virtual() && w.timers.earliest() < poll_until_.load()) {
         poller_.interrupt();
     }
-    await_token(w);
 }
 
 void scheduler::wake_worker(worker* w) noexcept {
@@ -197,7 +204,10 @@ bool scheduler::quiescent() noexcept {
     if (is_virtual()) {
         return clock_->quiescent();
     }
-    if (all_asleep() && is_deadlocked(*this)) {
+    // A thread may wake somebody and end between the two looks: then it is not counted any more, but
+    // the number of injections has moved.
+    const std::uint64_t before = injections_.load();
+    if (all_asleep() && is_deadlocked(*this) && injections_.load() == before && all_asleep()) {
         report_deadlock(*this);
     }
     return false;

@@ -53,12 +53,12 @@ void scheduler::set_up(goroutine& g, worker* w, const start_info& info) {
             w->next_id = next_id_.fetch_add(id_block, std::memory_order_relaxed);
             w->end_id = w->next_id + id_block;
         }
-        g.id = w->next_id++;
+        g.id.store(w->next_id++, std::memory_order_relaxed);  // [G-1]
     } else {
-        g.id = next_id_.fetch_add(1, std::memory_order_relaxed);
+        g.id.store(next_id_.fetch_add(1, std::memory_order_relaxed),
+                   std::memory_order_relaxed);                        // [G-1]
     }
-    g.started = info;
-    g.started.options = nullptr;
+    g.started.set(info);
 }
 
 start_slot scheduler::prepare(std::size_t size, std::size_t align, const start_info& info) {
@@ -79,7 +79,9 @@ start_slot scheduler::prepare(std::size_t size, std::size_t align, const start_i
     try {
         g->make_room(size, align);
         if (info.options != nullptr && !info.options->name.empty()) {
-            g->name = std::make_unique<std::string>(info.options->name);
+            auto name = std::make_unique<std::string>(info.options->name);
+            const std::lock_guard hold(records_.names());
+            g->name = std::move(name);
         }
     } catch (...) {
         abandon(slot);
@@ -92,7 +94,10 @@ start_slot scheduler::prepare(std::size_t size, std::size_t align, const start_i
 
 void scheduler::recycle(goroutine* g) noexcept {
     g->drop_room();
-    g->name.reset();
+    if (g->name) {
+        const std::lock_guard hold(records_.names());
+        g->name.reset();
+    }
     g->on = nullptr;
     g->set_phase(goroutine_phase::unused);
 }

@@ -15,7 +15,7 @@ const detail::goroutine* current() noexcept {
 
 std::uint64_t id() noexcept {
     const detail::goroutine* const g = current();
-    return g != nullptr ? g->id : 0;
+    return g != nullptr ? g->id.load() : 0;
 }
 
 std::string name() {

@@ -1,5 +1,6 @@
 #include "src/sched/wait_fd.hpp"
 
+#include <algorithm>
 #include <cerrno>
 
 #include "src/os/poll.hpp"
@@ -12,7 +13,8 @@ namespace {
 int wait_ready(int fd, bool read, bool write, ticks deadline, const void* where) {
     worker* const on = current_worker();
     if (on == nullptr) {
-        return os::poll_once(fd, read, write, deadline == never ? -1 : deadline);
+        return os::poll_once(fd, read, write,
+                             deadline == never ? -1 : std::max<ticks>(deadline, 0));
     }
     poller& events = on->home.events();
     waiter who;

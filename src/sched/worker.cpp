@@ -22,10 +22,17 @@ constexpr int search_rounds = 4;
 }  // namespace
 
 worker::worker(scheduler& s, std::size_t number, std::uint64_t seed)
-    : home(s), index(number), random(seed), stacks(s.stacks()), records(s.records()) {}
+    : home(s),
+      index(number),
+      random(seed),
+      search_random(~seed),
+      stacks(s.stacks()),
+      records(s.records()) {}
 
 void scheduler::work(worker& w) noexcept {
     set_current_worker(&w);
+    watch_for_process_end();
+    await_token(w);  // launch() has published this worker then
     w.thread_id.store(os::this_thread_id());
     w.exceptions = thread_exception_globals();
     w.loop_sanitizer.adopt_thread();
@@ -136,7 +143,7 @@ goroutine* scheduler::take_injected(worker& w) noexcept {
 goroutine* scheduler::search(worker& w) noexcept {
     const std::size_t count = worker_count();
     for (int round = 0; round < search_rounds; ++round) {
-        const std::size_t first = w.random.below(static_cast<std::uint32_t>(count));
+        const std::size_t first = w.search_random.below(static_cast<std::uint32_t>(count));
         for (std::size_t i = 0; i < count; ++i) {
             worker& victim = worker_at((first + i) % count);
             const bool stuck = victim.stuck.load(std::memory_order_relaxed);

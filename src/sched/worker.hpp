@@ -54,7 +54,8 @@ struct alignas(64) worker {
     stack* retired_stack =
         nullptr;  ///< of the goroutine that finished last, to be freed by the loop
     sanitizer_stack retired_sanitizer;
-    random_source random;
+    random_source random;         ///< of what goroutines choose: a seed replays it
+    random_source search_random;  ///< of where to look for work: a matter of timing
     stack_cache stacks;
     goroutine_cache records;
     std::uint64_t next_id = 0;

@@ -1,5 +1,7 @@
 #include <runnel/sync/condition_variable.hpp>
 
+#include <system_error>
+
 #include <runnel/detail/event.hpp>
 
 #include "src/base/fatal.hpp"
@@ -35,6 +37,10 @@ void condition_variable::notify_all() noexcept {
 
 bool condition_variable::wait_limited(std::unique_lock<mutex>& lock,
                                       const detail::wait_limits& limits, const void* where) {
+    if (!lock.owns_lock()) {
+        throw std::system_error(std::make_error_code(std::errc::operation_not_permitted),
+                                "runnel: condition_variable: wait without the lock");
+    }
     detail::waiter who;
     who.contested = limits.any();
     detail::wait_node node{.owner = &who};

@@ -32,7 +32,7 @@ mutex::~mutex() {
 }
 
 bool mutex::lock_slow(const detail::wait_limits& limits, const void* where) noexcept {
-    for (int lost = 0;; ++lost) {
+    for (int lost = 0;;) {
         if (try_lock()) {
             return true;
         }
@@ -69,6 +69,7 @@ bool mutex::lock_slow(const detail::wait_limits& limits, const void* where) noex
             }
             return false;
         }
+        ++lost;
     }
 }
 

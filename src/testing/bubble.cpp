@@ -177,7 +177,7 @@ void bubble::state::run(const detail::start_info& info, void (*body)(void*), voi
         const std::lock_guard hold(lock_);
         verdict = verdict_;
     }
-    if (!verdict.empty()) {
+    if (!verdict.empty() && !root.error) {  // the root's own failure is why the others are left
         throw bubble_error(verdict, detail::describe_all(*scheduler_));
     }
     if (root.error) {

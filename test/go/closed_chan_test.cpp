@@ -27,7 +27,7 @@ struct outcome {
 struct directly {
     static void send(const chan<int>& c, int x) { c.send(x); }
     static bool try_send(const chan<int>& c, int x) {
-        switch (c.try_send(std::move(x))) {
+        switch (c.try_send(x)) {
             case op_status::ok:
                 return true;
             case op_status::closed:

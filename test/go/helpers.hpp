@@ -35,12 +35,11 @@ protected:
     /// True if `f`, alone in the world, never returns: its bubble then reports a deadlock, and
     /// leaves the goroutine behind for good, with a copy of `f` and what that holds.
     template <class F>
-    [[nodiscard]] bool blocks_for_ever(F f) {
+    [[nodiscard]] bool blocks_for_ever(const F& f) {
         bool returned = false;
         try {
             run([&](runnel::testing::bubble&) {
-                auto mine = f;
-                mine();
+                F{f}();  // its own copy, on the stack that stays
                 returned = true;
             });
         } catch (const runnel::testing::bubble_error&) {

@@ -93,8 +93,7 @@ TEST(go_perm, channel_is_the_key_of_a_map) {  // S16
     const auto a = make_chan<int>();
     const auto b = make_chan<int>();
     std::unordered_map<chan<int>, std::string> names{{a, "a"}, {b, "b"}};
-    const auto also_a = a;
-    EXPECT_EQ(names.at(also_a), "a");
+    EXPECT_EQ(names.at(a), "a");
     EXPECT_EQ(names.at(b), "b");
     EXPECT_FALSE(names.contains(chan<int>{}));
 }

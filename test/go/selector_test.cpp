@@ -46,15 +46,15 @@ T number(int n) {
 }
 
 template <class T>
-test_case send_case(std::string description, const chan<T>& c, int n) {
-    return {.description = std::move(description),
+test_case send_case(const char* description, const chan<T>& c, int n) {
+    return {.description = description,
             .add = [c, n](selector& s) { s.add_send(c, number<T>(n)); }};
 }
 
 template <class T>
-test_case recv_case(std::string description, const chan<T>& c, std::optional<T> expected) {
+test_case recv_case(const char* description, const chan<T>& c, const std::optional<T>& expected) {
     auto slot = std::make_shared<std::optional<T>>(number<T>(-1));
-    return {.description = std::move(description),
+    return {.description = description,
             .add = [c, slot](selector& s) { s.add_recv(c, *slot); },
             .received = [slot, expected] { return *slot == expected; }};
 }

@@ -31,14 +31,15 @@ using go_sieve = test::on_workers;
 namespace trial_division {
 
 // Sends 2, 3, 4, ... until `stop` is closed.
-void generate(send_chan<int> out, recv_chan<unit> stop) {
+void generate(const send_chan<int>& out, const recv_chan<unit>& stop) {
     for (int i = 2; select(on_send(out, i), on_recv(stop)) == 0; ++i) {
     }
     out.close();
 }
 
 // Passes on what `prime` does not divide.
-void filter(recv_chan<int> in, send_chan<int> out, int prime, recv_chan<unit> stop) {
+void filter(const recv_chan<int>& in, const send_chan<int>& out, int prime,
+            const recv_chan<unit>& stop) {
     for (const int i : in) {
         if (i % prime != 0 && select(on_send(out, i), on_recv(stop)) == 1) {
             break;
@@ -47,7 +48,7 @@ void filter(recv_chan<int> in, send_chan<int> out, int prime, recv_chan<unit> st
     out.close();
 }
 
-void sieve(send_chan<int> primes, recv_chan<unit> stop, wait_group& running) {
+void sieve(const send_chan<int>& primes, const recv_chan<unit>& stop, wait_group& running) {
     auto ch = make_chan<int>();
     running.go([=] { generate(ch, stop); });
     while (const std::optional<int> prime = ch.recv()) {
@@ -106,7 +107,7 @@ struct peeked {
 using peeked_heap = std::priority_queue<peeked, std::vector<peeked>, std::greater<>>;
 
 // A channel to send on without ever blocking for long: a goroutine stores values for `out`.
-send_chan<int> unbounded(test::crew& crew, send_chan<int> out) {
+send_chan<int> unbounded(test::crew& crew, const send_chan<int>& out) {
     auto proxy = make_chan<int>(10);
     crew.go([=, &crew] {
         std::deque<int> stored;

@@ -37,7 +37,8 @@ template <class Clock, class Duration>
     if constexpr (std::same_as<Clock, clock>) {
         return {.deadline = to_nanoseconds(t.time_since_epoch()).count()};
     } else {
-        return after(t - Clock::now());
+        const auto at_present = Clock::now();
+        return t <= at_present ? wait_limits{.deadline = 0} : after(t - at_present);
     }
 }
 

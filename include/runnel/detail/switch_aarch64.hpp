@@ -22,6 +22,7 @@ namespace runnel::detail {
                  "stlr x12, [x0]\n\t"
                  "br x16\n"
                  "1:\n\t"
+                 "hint #38\n\t"  // bti jc, where the program enforces landing pads
                  : "+r"(x0), "+r"(x1)
                  :
                  : "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13",

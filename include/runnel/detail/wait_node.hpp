@@ -16,6 +16,8 @@
 // Memory order
 //   `ended`: a relaxed store where uncontested (the lock orders it) [N-1]. What the peer wrote into
 //   the frame becomes visible through the wake-up (run queue lock, or the parker's word).
+//   The head of a queue is read without the lock as a hint: relaxed [N-1], or acquire where another
+//   word must be read after it [N-2] (chan_core.hpp, C-1).
 #pragma once
 
 #include <atomic>
@@ -68,6 +70,10 @@ class wait_queue {
 public:
     [[nodiscard]] bool empty() const noexcept {
         return head_.load(std::memory_order_relaxed) == nullptr;  // [N-1] a hint without the lock
+    }
+    /// A hint without the lock that what is read after it is not older [N-2].
+    [[nodiscard]] bool seen_waiting() const noexcept {
+        return head_.load(std::memory_order_acquire) != nullptr;  // [N-2]
     }
     [[nodiscard]] wait_node* front() const noexcept {
         return head_.load(std::memory_order_relaxed);  // [N-1]

@@ -1,0 +1,297 @@
+#include "src/fiber/stack.hpp"
+
+#include <gtest/gtest.h>
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "src/os/pages.hpp"
+
+namespace runnel::detail {
+namespace {
+
+constexpr std::size_t kib = 1024;
+
+stack_policy unguarded_policy(std::size_t size = 256 * kib) {
+    return {.size = size, .method = os::guard_method::none};
+}
+
+/// How many pages of the stack's usable part are in memory.
+std::size_t resident_pages(const stack& s) {
+    const std::size_t page = os::page_size();
+    std::vector<unsigned char> state(s.size() / page);
+    if (::mincore(s.low, s.size(), state.data()) != 0) {
+        ADD_FAILURE() << "mincore failed";
+    }
+    std::size_t count = 0;
+    for (const unsigned char each : state) {
+        count += each & 1U;
+    }
+    return count;
+}
+
+/// Uses all of the stack, as a deep recursion would.
+void use_deeply(const stack& s) { std::memset(s.low, 0x55, s.size()); }
+
+bool is_all_zero(const std::byte* from, const std::byte* to) {
+    for (; from != to; ++from) {
+        if (*from != std::byte{0}) {
+            return false;
+        }
+    }
+    return true;
+}
+
+std::size_t length(const stack* list) {
+    std::size_t count = 0;
+    for (; list != nullptr; list = list->next) {
+        ++count;
+    }
+    return count;
+}
+
+TEST(stack_depot, gives_stacks_of_the_size_it_was_told) {
+    for (const std::size_t size : {min_stack_size, 64 * kib, 256 * kib, 128 * 1024 * kib}) {
+        stack_depot depot(unguarded_policy(size));
+        stack* const s = depot.take(1);
+        ASSERT_EQ(length(s), 1u);
+        EXPECT_EQ(s->size(), size);
+        EXPECT_TRUE(s->pooled);
+        *s->low = *(s->top - 1) = std::byte{1};  // usable from end to end
+        depot.give(s);
+    }
+}
+
+TEST(stack_depot, never_gives_a_stack_to_two_at_once) {
+    stack_depot depot(unguarded_policy());
+    std::set<const std::byte*> lows;
+    std::vector<stack*> lists;
+    std::size_t total = 0;
+    while (total < 1000) {  // several arenas
+        lists.push_back(depot.take(16));
+        for (const stack* s = lists.back(); s != nullptr; s = s->next) {
+            EXPECT_TRUE(lows.insert(s->low).second);
+            ++total;
+        }
+    }
+    const std::byte* end = nullptr;
+    for (const std::byte* low : lows) {
+        EXPECT_GE(low, end + (end != nullptr ? guard_bytes : 0)) << "they overlap";
+        end = low + 256 * kib;
+    }
+    for (stack* list : lists) {
+        depot.give(list);
+    }
+}
+
+TEST(stack_depot, gives_again_what_it_has_taken_back) {
+    stack_depot depot(unguarded_policy());
+    stack* const list = depot.take(4);
+    std::set<const stack*> before;
+    for (const stack* s = list; s != nullptr; s = s->next) {
+        before.insert(s);
+    }
+    depot.give(list);
+    stack* const again = depot.take(before.size());
+    for (const stack* s = again; s != nullptr; s = s->next) {
+        EXPECT_EQ(before.count(s), 1u);
+    }
+    depot.give(again);
+    depot.give(nullptr);  // nothing to take back
+}
+
+TEST(stack_depot, a_new_stack_has_no_memory_yet) {
+    stack_depot depot(unguarded_policy());
+    stack* const s = depot.take(1);
+    EXPECT_EQ(resident_pages(*s), 0u);
+    *(s->top - 1) = std::byte{1};
+    EXPECT_EQ(resident_pages(*s), 1u);
+    depot.give(s);
+}
+
+TEST(stack_depot, memory_of_a_deep_use_goes_back_to_the_system) {
+    stack_depot depot(unguarded_policy());
+    stack* const s = depot.take(1);
+    use_deeply(*s);
+    ASSERT_EQ(resident_pages(*s), s->size() / os::page_size());
+    depot.give(s);
+    EXPECT_LE(resident_pages(*s) * os::page_size(), 16 * kib) << "only the hot top stays";
+    EXPECT_TRUE(is_all_zero(s->low, s->top - 16 * kib));
+}
+
+TEST(stack_depot, with_many_in_stock_even_the_hot_tops_go_back) {
+    stack_depot depot(unguarded_policy(min_stack_size));
+    std::vector<stack*> lists;
+    for (std::size_t total = 0; total < 1100;) {
+        lists.push_back(depot.take(4));
+        for (const stack* s = lists.back(); s != nullptr; s = s->next) {
+            *(s->top - 1) = std::byte{1};
+            ++total;
+        }
+    }
+    stack* const last = lists.back();
+    lists.pop_back();
+    for (stack* list : lists) {
+        depot.give(list);
+    }
+    depot.give(last);
+    EXPECT_EQ(resident_pages(*last), 0u);
+}
+
+TEST(stack_depot, stacks_of_another_size_are_mapped_and_unmapped_one_by_one) {
+    stack_depot depot(unguarded_policy());
+    stack* const s = depot.map_one(1024 * kib);
+    EXPECT_EQ(s->size(), 1024 * kib);
+    EXPECT_FALSE(s->pooled);
+    use_deeply(*s);
+    std::byte* const low = s->low;
+    depot.unmap_one(s);
+    unsigned char state = 0;
+    EXPECT_NE(::mincore(low, 1, &state), 0) << "still mapped";
+}
+
+TEST(stack_depot, counts_the_stacks_that_have_no_guard) {
+    stack_depot depot(unguarded_policy());
+    EXPECT_EQ(depot.unguarded(), 0u);
+    stack* const s = depot.take(1);
+    EXPECT_EQ(depot.unguarded(), 1u);
+    EXPECT_FALSE(s->guarded);
+    depot.give(s);
+    stack* const again = depot.take(1);
+    EXPECT_EQ(depot.unguarded(), 1u) << "the same stack is not counted twice";
+    depot.give(again);
+    stack* const own = depot.map_one(64 * kib);
+    EXPECT_EQ(depot.unguarded(), 2u);
+    depot.unmap_one(own);
+}
+
+TEST(stack_depot, guards_no_more_with_mprotect_than_its_budget_allows) {
+    stack_depot depot({.size = 64 * kib, .method = os::guard_method::mprotect, .guard_budget = 3});
+    stack* const list = depot.take(5);
+    std::size_t guarded = 0;
+    for (const stack* s = list; s != nullptr; s = s->next) {
+        guarded += s->guarded ? 1 : 0;
+    }
+    EXPECT_EQ(guarded, 3u);
+    EXPECT_EQ(depot.unguarded(), length(list) - 3);
+    depot.give(list);
+}
+
+TEST(stack_depot, an_unmapped_stack_gives_its_share_of_the_budget_back) {
+    stack_depot depot({.size = 64 * kib, .method = os::guard_method::mprotect, .guard_budget = 1});
+    for (int i = 0; i < 3; ++i) {
+        stack* const s = depot.map_one(64 * kib);
+        EXPECT_TRUE(s->guarded);
+        depot.unmap_one(s);
+    }
+    EXPECT_EQ(depot.unguarded(), 0u);
+}
+
+void touch(std::byte* at) {
+    ::signal(SIGSEGV, SIG_DFL);  // not the sanitizer's handler
+    const rlimit no_core{0, 0};
+    ::setrlimit(RLIMIT_CORE, &no_core);
+    *static_cast<volatile std::byte*>(at) = std::byte{1};
+    std::_Exit(0);
+}
+
+class stack_guard : public ::testing::TestWithParam<os::guard_method> {};
+
+TEST_P(stack_guard, faults_at_both_of_its_ends_and_nowhere_else) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    if (GetParam() == os::guard_method::install &&
+        os::best_guard_method() != os::guard_method::install) {
+        GTEST_SKIP() << "this kernel has no MADV_GUARD_INSTALL";
+    }
+    stack_depot depot({.size = 64 * kib, .method = GetParam(), .guard_budget = 10});
+    stack* const s = depot.take(1);
+    ASSERT_TRUE(s->guarded);
+    use_deeply(*s);
+    depot.give(s);
+    use_deeply(*depot.take(1));  // also when it is used again
+    EXPECT_EXIT(touch(s->low - 1), ::testing::KilledBySignal(SIGSEGV), "");
+    EXPECT_EXIT(touch(s->low - guard_bytes), ::testing::KilledBySignal(SIGSEGV), "");
+    EXPECT_EXIT(touch(s->low), ::testing::ExitedWithCode(0), "");
+}
+
+std::string method_name(const ::testing::TestParamInfo<os::guard_method>& of) {
+    return of.param == os::guard_method::mprotect ? "mprotect" : "install";
+}
+
+INSTANTIATE_TEST_SUITE_P(methods, stack_guard,
+                         ::testing::Values(os::guard_method::mprotect, os::guard_method::install),
+                         method_name);
+
+TEST(stack_cache, gives_the_hottest_stack_first) {
+    stack_depot depot(unguarded_policy());
+    stack_cache cache(depot);
+    stack* const a = cache.take();
+    stack* const b = cache.take();
+    EXPECT_NE(a, b);
+    cache.give(a);
+    cache.give(b);
+    EXPECT_EQ(cache.take(), b);
+    EXPECT_EQ(cache.take(), a);
+    cache.give(a);
+    cache.give(b);
+}
+
+TEST(stack_cache, trim_gives_back_the_deep_pages_of_stacks_that_were_used) {
+    stack_depot depot(unguarded_policy());
+    stack_cache cache(depot);
+    stack* const s = cache.take();
+    use_deeply(*s);
+    cache.give(s);
+    EXPECT_EQ(resident_pages(*s), s->size() / os::page_size()) << "hot until trimmed";
+    cache.trim();
+    EXPECT_LE(resident_pages(*s) * os::page_size(), 16 * kib);
+    EXPECT_GT(resident_pages(*s), 0u) << "the top stays";
+    EXPECT_TRUE(is_all_zero(s->low, s->top - 16 * kib));
+}
+
+TEST(stack_cache, hands_the_coldest_half_to_the_depot_when_it_is_overfull) {
+    stack_depot depot(unguarded_policy(min_stack_size));
+    std::vector<stack*> taken;
+    stack_cache cache(depot);
+    while (taken.size() < 65) {
+        taken.push_back(cache.take());
+    }
+    std::size_t given = 0;
+    while (!cache.overfull() && given < taken.size()) {
+        cache.give(taken[given++]);
+    }
+    ASSERT_TRUE(cache.overfull());
+    cache.shrink();
+    EXPECT_FALSE(cache.overfull());
+    EXPECT_EQ(cache.take(), taken[given - 1]) << "the hottest stayed";
+    cache.give(taken[given - 1]);
+    stack* const cold = depot.take(1);
+    EXPECT_NE(cold, nullptr);
+    depot.give(cold);
+    while (given < taken.size()) {
+        cache.give(taken[given++]);
+    }
+}
+
+TEST(stack_cache, gives_everything_back_when_it_ends) {
+    stack_depot depot(unguarded_policy());
+    stack* s = nullptr;
+    {
+        stack_cache cache(depot);
+        s = cache.take();
+        use_deeply(*s);
+        cache.give(s);
+    }
+    EXPECT_LE(resident_pages(*s) * os::page_size(), 16 * kib);
+}
+
+}  // namespace
+}  // namespace runnel::detail
