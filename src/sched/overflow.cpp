@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "src/base/fatal.hpp"
+#include "src/os/pages.hpp"
 #include "src/sched/current.hpp"
 #include "src/sched/worker.hpp"
 
@@ -71,9 +72,12 @@ void install_overflow_handler() noexcept {
     ::sigaction(SIGBUS, &action, &previous_bus);
 }
 
-alternate_stack::alternate_stack() noexcept : memory_(new char[alternate_bytes]) {
+alternate_stack::alternate_stack() noexcept : memory_(os::reserve(alternate_bytes)) {
+    if (memory_ == nullptr) {
+        return;  // an overflow then ends the process without its name
+    }
     stack_t own{};
-    own.ss_sp = memory_.get();
+    own.ss_sp = memory_;
     own.ss_size = alternate_bytes;
     ::sigaltstack(&own, nullptr);
 }
@@ -82,6 +86,9 @@ alternate_stack::~alternate_stack() {
     stack_t off{};
     off.ss_flags = SS_DISABLE;
     ::sigaltstack(&off, nullptr);
+    if (memory_ != nullptr) {
+        os::release(memory_, alternate_bytes);
+    }
 }
 
 }  // namespace runnel::detail

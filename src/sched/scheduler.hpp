@@ -166,6 +166,7 @@ private:
     goroutine* wait_in_poller(worker& w) noexcept;
     ticks poll_limit(ticks nap) noexcept;
     bool quiescent() noexcept;
+    [[nodiscard]] std::uint64_t movements() const noexcept;
     void get_up(worker& w) noexcept;
     void wake_worker(worker* w) noexcept;
     void inject_announce() noexcept { wake_worker(idle_.announce()); }

@@ -199,15 +199,24 @@ goroutine* scheduler::wait_in_poller(worker& w) noexcept {
     }
 }
 
+/// Counts injections and scheduling points.
+std::uint64_t scheduler::movements() const noexcept {
+    std::uint64_t sum = injections_.load();
+    for (std::size_t i = 0; i < worker_count(); ++i) {
+        sum += worker_at(i).picks.load();
+    }
+    return sum;
+}
+
 /// Every worker sleeps. True if something could be made runnable nevertheless.
 bool scheduler::quiescent() noexcept {
     if (is_virtual()) {
         return clock_->quiescent();
     }
-    // A thread may wake somebody and end between the two looks: then it is not counted any more, but
-    // the number of injections has moved.
-    const std::uint64_t before = injections_.load();
-    if (all_asleep() && is_deadlocked(*this) && injections_.load() == before && all_asleep()) {
+    // Between two looks a thread may wake somebody and end, or a worker get up, run and sleep again:
+    // then all looks are true, but something has moved.
+    const std::uint64_t before = movements();
+    if (all_asleep() && is_deadlocked(*this) && movements() == before && all_asleep()) {
         report_deadlock(*this);
     }
     return false;

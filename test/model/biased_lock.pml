@@ -1,10 +1,11 @@
-/* model/biased_lock.pml: the owner and a thief are never inside together, and each sees what the other
- * has done.
+/* model/biased_lock.pml: the owner and a thief are never inside together, and each sees what the
+ * other has done.
  *
- * Models     src/sched/biased_lock.hpp: the owner, whose stores go through a store buffer; two thieves;
- *            the fence in all threads, which empties the owner's buffer at some moment during the call.
- * Leaves out the thieves' own store buffers: each orders its stores by the same fence, and hands over
- *            to the next thief through a lock that they take with a read-modify-write.
+ * Models     src/sched/biased_lock.hpp: the owner, whose stores go through a store buffer; two
+ *            thieves; the fence in all threads, which empties the owner's buffer at some moment
+ *            during the call.
+ * Leaves out the thieves' own store buffers: each orders its stores by the same fence, and hands
+ *            over to the next thief through a lock that they take with a read-modify-write.
  * Checks     Mutual exclusion; whoever is inside sees all changes so far; nobody waits for ever.
  *
  * Variants that must fail
@@ -27,7 +28,7 @@ bit claimed;                    /* thieves store to it without delay */
 bit thieves_lock;
 
 chan buffer = [ROOM] of { byte, byte };  /* the owner's stores on their way to memory */
-byte own_data;                  /* what the owner reads: its own latest store, if still in the buffer */
+byte own_data;                  /* what the owner reads: its own store, while that is buffered */
 byte data_in_buffer;
 
 byte inside_now;                /* how many are inside */

@@ -1,17 +1,19 @@
 /* model/idle.pml: no work waits while a worker sleeps; a wake-up is never lost and never doubled.
  *
- * Models     src/sched/idle.hpp, sleep.cpp: workers; a submitter from outside, with a store buffer; the
- *            idle word {searching, sleeping} and its list; each worker's own word; the poller with its
- *            sticky interrupt; a descriptor that becomes ready; a goroutine that never ends.
- * Leaves out the monitor, which would only put a lost wake-up off for a tick; what waits in a worker's
- *            own queue (I4); the order of the list (any sleeper may be picked).
- * Checks     When nothing can move any more: no work waits; if no worker is stuck, everybody is in the
- *            list, nobody is counted as searching and somebody is in the poller.
- *            At any time: a token is given only to who has none, and is consumed once.
+ * Models     src/sched/idle.hpp, sleep.cpp: workers; a submitter from outside, with a store
+ *            buffer; the idle word {searching, sleeping} and its list; each worker's own word;
+ *            the poller with its sticky interrupt; a descriptor that becomes ready; a goroutine
+ *            that never ends.
+ * Leaves out the monitor, which would only put a lost wake-up off for a tick; what waits in a
+ *            worker's own queue (I4); the order of the list (any sleeper may be picked).
+ * Checks     When nothing can move any more: no work waits; if no worker is stuck, everybody is
+ *            in the list, nobody is counted as searching and somebody is in the poller. At any
+ *            time: a token is given only to who has none, and is consumed once.
  *
- * Store buffer: a push may become visible after the loads that follow it, but for a read-modify-write,
- * which waits for it. The push is taken to be a plain store, though the inject queue does more, so that
- * the argument rests on the two read-modify-writes of the idle word alone.
+ * Store buffer: a push may become visible after the loads that follow it, but for a
+ * read-modify-write, which waits for it. The push is taken to be a plain store, though the inject
+ * queue does more, so that the argument rests on the two read-modify-writes of the idle word
+ * alone.
  *
  * Variants that must fail
  *   ANNOUNCE_PLAIN  the submitter reads the idle word with a plain load                     (I-1)

@@ -1,13 +1,14 @@
 /* model/mutex.pml: mutual exclusion, no lost wake-up, nothing touched after the release.
  *
- * Models     src/sync/mutex.cpp: the word {locked, waiting}, its queue and the lock of that, one waiter
- *            for each wait, threads that give up after a time (the last TIMED ones), the hand-over to
- *            one that has lost PATIENCE races. Each thread locks ROUNDS times; when all have released
- *            the mutex for the last time, one whose unlock has returned may destroy it.
+ * Models     src/sync/mutex.cpp: the word {locked, waiting}, its queue and the lock of that, one
+ *            waiter for each wait, threads that give up after a time (the last TIMED ones), the
+ *            hand-over to one that has lost PATIENCE races. Each thread locks ROUNDS times; when
+ *            all have released the mutex for the last time, one whose unlock has returned may
+ *            destroy it.
  * Leaves out memory orders: all operations on the word are sequentially consistent.
- * Checks     One owner at a time; whoever has no time limit gets the mutex in the end (else the model
- *            ends in an invalid state); no thread touches the mutex after it was destroyed, nor a
- *            waiter after its wait is over; a waiter is ended once and woken once.
+ * Checks     One owner at a time; whoever has no time limit gets the mutex in the end (else the
+ *            model ends in an invalid state); no thread touches the mutex after it was destroyed,
+ *            nor a waiter after its wait is over; a waiter is ended once and woken once.
  *
  * Variants that must fail
  *   CLEAR_IN_TWO_STEPS   finding nobody in line: clears `waiting`, frees the queue, clears `locked`
@@ -44,7 +45,7 @@ mtype index[THREADS] = open;
 bit woken[THREADS];
 
 byte owners;
-byte not_done = THREADS;        /* threads that will still lock, or have locked and not yet released */
+byte not_done = THREADS;        /* threads that have not yet released it for the last time */
 
 #define touch assert(!destroyed)
 
@@ -225,8 +226,10 @@ inline lock() {
         d_step { exists[me] = 0; ended[me] = open; index[me] = open };
         if
         :: got || waited == timed_out -> break
-        :: else -> lost = (lost < PATIENCE -> lost + 1 : lost)
-        fi
+        :: !got && waited == may_compete -> lost = (lost < PATIENCE -> lost + 1 : lost)
+        :: !got && waited == open
+        fi;
+        waited = open
     od;
     waited = open;
     lost = 0

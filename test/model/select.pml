@@ -1,17 +1,19 @@
-/* model/select.pml: of a select's cases exactly one fires; no value and no wake-up is lost or doubled.
+/* model/select.pml: of a select's cases exactly one fires; no value and no wake-up is lost or
+ * doubled.
  *
- * Models     src/chan/select_core.cpp and wait_node.hpp over two unbuffered channels: two goroutines that
- *            select, a plain sender to the first channel, and a closer, or (with -DCANCEL) one who
- *            cancels the first select. Cases are tried without waiting, then line up one channel at a
- *            time, in any order; the claim word `ended` decides.
+ * Models     src/chan/select_core.cpp and wait_node.hpp over two unbuffered channels: two
+ *            goroutines that select, a plain sender to the first channel, and a closer, or (with
+ *            -DCANCEL) one who cancels the first select. Cases are tried without waiting, then
+ *            line up one channel at a time, in any order; the claim word `ended` decides.
  * Leaves out the random choice (any), `otherwise`, deadlines (they claim as cancellation does).
- * Checks     A value is received once if its send is over, else never. A waiter is woken once for each
- *            time it is ended by others. Nothing is left in line when a call is over. When nothing can
- *            move any more, nobody waits who has been ended, whose channel is closed, or who has a
- *            partner in the other line.
+ * Checks     A value is received once if its send is over, else never. A waiter is woken once for
+ *            each time it is ended by others. Nothing is left in line when a call is over. When
+ *            nothing can move any more, nobody waits who has been ended, whose channel is closed,
+ *            or who has a partner in the other line.
  *
- * Scenes     Both receive from both channels (default). -DCROSS: each sends to one and receives from the
- *            other, so that they meet. -DMIRROR: both send to and receive from the first channel.
+ * Scenes     Both receive from both channels (default). -DCROSS: each sends to one and receives
+ *            from the other, so that they meet. -DMIRROR: both send to and receive from the first
+ *            channel.
  *
  * Variants that must fail
  *   TAKE_UNCLAIMED  a peer is taken from its line and readied without being ended for it   (N1, S1)
@@ -151,7 +153,8 @@ inline try_locked(n) {
 }
 
 inline is_partner(o, n) {
-    done = done || (linked[o] && o / CASES != me && channel[o] == channel[n] && sends[o] != sends[n])
+    done = done || (linked[o] && o / CASES != me &&
+                    channel[o] == channel[n] && sends[o] != sends[n])
 }
 
 /* Under the lock: whether case `n` can proceed with anybody but the caller itself. */
@@ -174,7 +177,7 @@ inline try_case(n) {
     wake_peer()
 }
 
-/* Tries the cases without waiting, in any order; one that looks blocked from outside is not tried. */
+/* Tries cases without waiting, in any order: what looks blocked from outside is not tried. */
 inline try_all() {
     do
     :: !done && !(tried & 1) -> tried = tried | 1; try_case(me * CASES)
