@@ -88,7 +88,7 @@ void scheduler::monitor_tick(std::vector<observation>& seen) noexcept {
         computing += s.computing ? 1 : 0;
         moving += !s.stuck && w.state.load() != worker_state::retired ? 1 : 0;
         waited = waited || s.waited;
-        if (s.stuck) {
+        if (s.stuck && w.queue.waiting() != 0) {
             hand_over_queue(w);
         }
     }
@@ -99,16 +99,15 @@ void scheduler::monitor_tick(std::vector<observation>& seen) noexcept {
 
 /// What waits for a stuck worker waits for all from now on.
 void scheduler::hand_over_queue(worker& w) noexcept {
-    while (w.queue.waiting() != 0) {
-        injecting_.fetch_add(1);  // in no queue for a moment, but not asleep
-        goroutine_list taken;
+    goroutine_list taken;
+    do {
+        in_transit_.store(true);  // for a moment in no queue, but not asleep
         w.queue.steal(taken, true);
-        const bool none = taken.empty();
         inject_.push(taken);
-        injecting_.fetch_sub(1);
-        if (none) {
-            return;
-        }
+        in_transit_.store(false);
+    } while (w.queue.waiting() != 0);
+    if (idle_.now_ordered().sleeping >= active_.load()) {
+        wake_worker(idle_.pick());  // whoever fell asleep last may have looked in that moment
     }
 }
 

@@ -211,7 +211,8 @@ private:
     std::atomic<std::size_t> worker_count_ = 0;
     std::atomic<std::uint32_t> active_ = 0;  ///< workers that are not retired
     std::atomic<std::uint64_t> foreign_started_ = 0;
-    std::atomic<std::uint32_t> injecting_ = 0;   ///< threads that hold goroutines in no queue
+    std::atomic<std::uint32_t> injecting_ = 0;   ///< threads that are inside inject()
+    std::atomic<bool> in_transit_ = false;       ///< the monitor holds goroutines in no queue
     std::atomic<std::uint64_t> injections_ = 0;  ///< moves before anything is injected
     std::atomic<std::uint64_t> next_id_ = 1;
     std::atomic<std::uint64_t> next_tie_ = 0;

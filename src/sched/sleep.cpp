@@ -34,7 +34,7 @@ bool scheduler::something_visible(const worker& w) const noexcept {
 }
 
 bool scheduler::all_asleep() const noexcept {
-    if (injecting_.load() != 0 || idle_.now().sleeping < active_.load() || inject_.size() != 0) {
+    if (in_transit_.load() || idle_.now().sleeping < active_.load() || inject_.size() != 0) {
         return false;
     }
     for (std::size_t i = 0; i < worker_count(); ++i) {
