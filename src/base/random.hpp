@@ -23,8 +23,8 @@ public:
     }
 
 private:
-    /// Spreads the seed over all bits (splitmix64): close seeds give different sequences, and the state
-    /// is never zero.
+    /// Spreads the seed over all bits (splitmix64): close seeds give different sequences, and the
+    /// state is never zero.
     static std::uint64_t mix(std::uint64_t seed) noexcept {
         seed += 0x9e3779b97f4a7c15ULL;
         seed = (seed ^ (seed >> 30)) * 0xbf58476d1ce4e5b9ULL;

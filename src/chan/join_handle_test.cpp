@@ -112,7 +112,7 @@ TEST_P(join_handle_on_workers, is_joinable_until_it_is_joined_detached_or_moved_
         auto h = spawn([] { return 1; });
         EXPECT_TRUE(h.joinable());
         join_handle<int> moved = std::move(h);
-        EXPECT_FALSE(h.joinable());  // NOLINT(bugprone-use-after-move): empty, as documented
+        EXPECT_FALSE(h.joinable());
         EXPECT_TRUE(moved.joinable());
         EXPECT_EQ(moved.join(), 1);
         EXPECT_FALSE(moved.joinable());

@@ -30,7 +30,8 @@ std::optional<std::size_t> selector::choose(bool blocking, const detail::wait_li
         detail::suspend(detail::select_begin(call));
         detail::select_finish(call);
     }
-    // Whatever throws here, every other case still gets its value back, and what has arrived is taken.
+    // Whatever throws here, every other case still gets its value back, and what has arrived is
+    // taken.
     std::exception_ptr failure;
     const auto guarded = [&failure](auto step) {
         try {

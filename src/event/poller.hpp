@@ -7,12 +7,12 @@
 //   P1  A registration names a slot and a generation; an event whose generation has passed is
 //       dropped, so the reuse of a descriptor number or of a slot never wakes the wrong goroutine.
 //       (collect)
-//   P3  latest_ says whose registration a descriptor number carries: a wait that ends late leaves the
-//       registration of a later user of the number alone.                        (add, disarm)
+//   P3  latest_ says whose registration a descriptor number carries: a wait that ends late leaves
+//       the registration of a later user of the number alone.                        (add, disarm)
 //   P2  A slot's waiter is ended under lock_, and disarm() takes lock_ before the waiter's frame
 //       ends.
-// Locks     lock_ (leaf); held for table look-ups and for epoll_ctl, never across a system call that
-//           waits.
+// Locks     lock_ (leaf); held for table look-ups and for epoll_ctl, never across a system call
+//           that waits.
 #pragma once
 
 #include <atomic>

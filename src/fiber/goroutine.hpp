@@ -6,9 +6,9 @@
 // any time.
 //
 // Memory order
-//   phase, waiting, where, id, started: written by the owner with relaxed stores, read by reports, which accept
-//   a value that is a moment old [G-1]. A record in use is otherwise touched by its owner alone:
-//   the goroutine itself, or whoever took it out of a run queue.
+//   phase, waiting, where, id, started: written by the owner with relaxed stores, read by reports,
+//   which accept a value that is a moment old [G-1]. A record in use is otherwise touched by its
+//   owner alone: the goroutine itself, or whoever took it out of a run queue.
 #pragma once
 
 #include <array>

@@ -22,8 +22,8 @@ struct thread_state {
     thread_state() = default;
     thread_state(const thread_state&) = delete;
     thread_state& operator=(const thread_state&) = delete;
-    /// The thread-locals of the thread that ends the process are destroyed before any static object,
-    /// whenever that was made: this is where the workers must stop.
+    /// The thread-locals of the thread that ends the process are destroyed before any static
+    /// object, whenever that was made: this is where the workers must stop.
     ~thread_state() {
         if (ends_process()) {
             stop_process_scheduler();

@@ -102,8 +102,8 @@ void scheduler::wait_for_wake(worker& w) noexcept {
 }
 
 /// The timers of `w`, which goes to sleep, are the poller's care now: nobody in it may sleep beyond
-/// them. The read-modify-write orders the timers before the look at the sleeper's limit; the sleeper
-/// does the converse (poll_limit).
+/// them. The read-modify-write orders the timers before the look at the sleeper's limit; the
+/// sleeper does the converse (poll_limit).
 void scheduler::watch_my_timers(worker& w) noexcept {
     static_cast<void>(idle_.now_ordered());
     if (!is_virtual() && w.timers.earliest() < poll_until_.load()) {
@@ -213,8 +213,8 @@ bool scheduler::quiescent() noexcept {
     if (is_virtual()) {
         return clock_->quiescent();
     }
-    // Between two looks a thread may wake somebody and end, or a worker get up, run and sleep again:
-    // then all looks are true, but something has moved.
+    // Between two looks a thread may wake somebody and end, or a worker get up, run and sleep
+    // again: then all looks are true, but something has moved.
     const std::uint64_t before = movements();
     if (all_asleep() && is_deadlocked(*this) && movements() == before && all_asleep()) {
         report_deadlock(*this);

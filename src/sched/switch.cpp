@@ -121,8 +121,8 @@ ticks scheduler::earliest_timer() const noexcept {
     return first;
 }
 
-/// From outside. The goroutine may run to its end, and its runtime may be destroyed, as soon as it is
-/// in the queue: stop() waits for those who are in here.
+/// From outside. The goroutine may run to its end, and its runtime may be destroyed, as soon as it
+/// is in the queue: stop() waits for those who are in here.
 void scheduler::inject(goroutine* g) noexcept {
     injecting_.fetch_add(1);
     injections_.fetch_add(1);

@@ -9,8 +9,10 @@
 
 #include <array>
 #include <cstddef>
+#include <memory>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include <runnel/runnel.hpp>
 #include <runnel/testing/bubble.hpp>
@@ -32,20 +34,29 @@ protected:
         world.run([&] { body(world); });
     }
 
-    /// True if `f`, alone in the world, never returns: its bubble then reports a deadlock, and
-    /// leaves the goroutine behind for good, with a copy of `f` and what that holds.
+    /// True if `f`, alone in the world, never returns: its bubble then reports a deadlock. The
+    /// goroutine is left behind in `f` for good, so what `f` holds is kept as long as the program.
     template <class F>
     [[nodiscard]] bool blocks_for_ever(const F& f) {
+        const auto kept = std::make_shared<F>(f);
+        left_behind().push_back(kept);
         bool returned = false;
         try {
             run([&](runnel::testing::bubble&) {
-                F{f}();  // its own copy, on the stack that stays
+                (*kept)();
                 returned = true;
             });
         } catch (const runnel::testing::bubble_error&) {
             return !returned;
         }
         return false;
+    }
+
+private:
+    // Never destroyed: a channel that somebody waits on must not be.
+    static std::vector<std::shared_ptr<const void>>& left_behind() {
+        static auto* const all = new std::vector<std::shared_ptr<const void>>();
+        return *all;
     }
 };
 

@@ -253,20 +253,15 @@ INSTANTIATE_TEST_SUITE_P(workers, go_selector, test::worker_counts, test::worker
 class go_selector_blocking : public test::in_bubble {};
 
 TEST_P(go_selector_blocking, without_cases_blocks_for_ever) {  // S19
-    EXPECT_TRUE(blocks_for_ever([] {
-        selector s;
-        s.wait();
-    }));
+    EXPECT_TRUE(blocks_for_ever([s = std::make_shared<selector>()] { s->wait(); }));
 }
 
 TEST_P(go_selector_blocking, with_nil_channels_alone_blocks_for_ever) {  // S20
-    EXPECT_TRUE(blocks_for_ever([] {
-        std::optional<int> slot;
-        selector s;
-        s.add_recv(chan<int>{}, slot);
-        s.add_send(chan<int>{}, 1);
-        s.wait();
-    }));
+    auto slot = std::make_shared<std::optional<int>>();
+    auto s = std::make_shared<selector>();
+    s->add_recv(chan<int>{}, *slot);
+    s->add_send(chan<int>{}, 1);
+    EXPECT_TRUE(blocks_for_ever([s, slot] { s->wait(); }));
 }
 
 INSTANTIATE_TEST_SUITE_P(workers, go_selector_blocking, test::worker_counts, test::worker_name);

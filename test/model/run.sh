@@ -23,7 +23,7 @@ explore() {
     cd "$directory"
     spin "${@/#/-D}" -a "$models/$model.pml" >generated 2>&1
     gcc "$optimisation" -w -DSAFETY -DMEMLIM=2000 -o pan pan.c
-    # shellcheck disable=SC2086  # no flag is no argument
+    # Not quoted: no flag is no argument.
     ./pan ${flags[$model]} -m200000 >found 2>&1 || true
 }
 
