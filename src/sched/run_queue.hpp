@@ -3,7 +3,7 @@
 // Purpose   Three places, by why a goroutine is runnable. `next`: woken by the one that runs now;
 //           it inherits the processor, so that a pair that talks stays on one core. `ready`: first
 //           come, first served. `fresh`: started and never run; newest first, because a tree of
-//           goroutines that is walked depth first stays small (measured: docs/design/0001).
+//           goroutines that is walked depth first stays small (docs/design/0001-run-queues.md).
 //           Its turn is bounded by time, not by count: a pair whose turns are short gets as much of
 //           the processor as one whose turns are long.
 // Invariants
