@@ -89,7 +89,6 @@ start holds mutex ROUNDS=2
 start holds mutex TIMED=2
 start holds biased_lock
 
-
 start fails idle ANNOUNCE_PLAIN
 start fails idle RETIRE_RELAXED
 start fails idle RETIRE_PLAIN
