@@ -14,6 +14,7 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <exception>
 #include <functional>
 #include <optional>
 #include <tuple>
@@ -36,9 +37,9 @@ template <receivable C, class H = detail::no_handler>
     return {ch.core(), std::forward<H>(handler)};
 }
 
-/// Sends `value` to `ch`. An rvalue is moved from only if this case is chosen. An lvalue is copied
-/// only when the case looks ready or has to wait. Chosen on a closed channel, select throws
-/// channel_closed.
+/// Sends `value` to `ch`. An rvalue of the channel's type is moved from only if this case is chosen;
+/// whatever else `value` is, it is copied when the case looks ready or has to wait (or moved, if it
+/// cannot be copied). Chosen on a closed channel, select throws channel_closed.
 template <sendable C, class V, class H = detail::no_handler>
     requires std::constructible_from<typename C::value_type, V>
 [[nodiscard]] detail::send_case<typename C::value_type, V, H> on_send(const C& ch, V&& value,
@@ -89,19 +90,25 @@ detail::select_result<Cases...> select(Cases&&... cases) {
         ++i;
     };
     (bind(cases), ...);
-    if (call.limits.any() && call.blocking) {
-        detail::select_limited(call);
-    } else {
-        detail::suspend(detail::select_begin(call));
-        detail::select_finish(call);
+    try {
+        if (call.limits.any() && call.blocking) {
+            detail::select_limited(call);
+        } else {
+            detail::suspend(detail::select_begin(call));
+            detail::select_finish(call);
+        }
+    } catch (...) {  // making one value to send failed; others may have been moved out before
+        static_cast<void>(detail::settle_all(bound.data(), count, cases...));
+        throw;
     }
     if (call.chosen == detail::select_call::nothing) {
         call.chosen = otherwise_index;
     } else if (call.chosen == detail::select_call::out_of_time) {
         call.chosen = timeout_index;
     }
-    i = 0;
-    ((cases.settle(bound[i], i == call.chosen), ++i), ...);
+    if (auto failure = detail::settle_all(bound.data(), call.chosen, cases...)) {
+        std::rethrow_exception(std::move(failure));
+    }
     return detail::run_chosen<detail::select_result<Cases...>>(call.chosen, bound.data(), cases...);
 }
 

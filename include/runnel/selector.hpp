@@ -66,6 +66,7 @@ public:
         if (e == nullptr || !e->value) {
             throw std::logic_error("runnel: selector: the case has no unsent value of this type");
         }
+        e->passed_over();
         T value = std::move(*e->value);
         e->value.reset();
         e->enabled = false;
@@ -115,7 +116,9 @@ private:
         send_entry(detail::chan_ref ch, T&& v) : entry(std::move(ch)), value(std::move(v)) {}
         void bind(detail::select_case& c) override {
             c.kind = detail::case_kind::send;
-            out.emplace(*value);
+            if (!out) {  // else the value is still out: giving it back has failed before
+                out.emplace(*value);
+            }
             c.slot = out->address();
         }
         void chosen(bool ok) override {
@@ -139,6 +142,7 @@ private:
     };
 
     std::size_t add(std::unique_ptr<entry> e);
+    void run_core(detail::select_call& call);
     std::optional<std::size_t> choose(bool blocking, const detail::wait_limits& limits);
 
     std::vector<std::unique_ptr<entry>> entries_;

@@ -12,7 +12,8 @@ std::size_t selector::add(std::unique_ptr<entry> e) {
 
 void selector::disable(std::size_t i) { entries_.at(i)->enabled = false; }
 
-std::optional<std::size_t> selector::choose(bool blocking, const detail::wait_limits& limits) {
+/// Describes every case, then runs the core's select.
+void selector::run_core(detail::select_call& call) {
     cases_.assign(entries_.size(), {});
     for (std::size_t i = 0; i < entries_.size(); ++i) {
         if (entries_[i]->enabled) {
@@ -20,16 +21,16 @@ std::optional<std::size_t> selector::choose(bool blocking, const detail::wait_li
             entries_[i]->bind(cases_[i]);
         }
     }
-    detail::select_call call;
     call.cases = cases_;
-    call.blocking = blocking;
-    call.limits = limits;
-    if (limits.any()) {
+    if (call.limits.any()) {
         detail::select_limited(call);
     } else {
         detail::suspend(detail::select_begin(call));
         detail::select_finish(call);
     }
+}
+
+std::optional<std::size_t> selector::choose(bool blocking, const detail::wait_limits& limits) {
     // Whatever throws here, every other case still gets its value back, and what has arrived is
     // taken.
     std::exception_ptr failure;
@@ -40,6 +41,10 @@ std::optional<std::size_t> selector::choose(bool blocking, const detail::wait_li
             failure = failure ? failure : std::current_exception();
         }
     };
+    detail::select_call call;
+    call.blocking = blocking;
+    call.limits = limits;
+    guarded([&] { run_core(call); });
     const bool any = call.chosen < entries_.size();
     if (any) {
         guarded([&] { entries_[call.chosen]->chosen(cases_[call.chosen].node.ok); });

@@ -152,6 +152,7 @@ using over_aligned = tracked<traits{false, false, false, 64, 1}>;
 using one_kibibyte = tracked<traits{true, false, false, alignof(void*), 1024 - 16}>;
 using throwing_copy = tracked<traits{true, true, false, alignof(void*), 1}>;
 using throwing_move = tracked<traits{true, true, true, alignof(void*), 1}>;
+using move_only_throwing = tracked<traits{false, false, true, alignof(void*), 1}>;
 
 static_assert(sizeof(one_kibibyte) == 1024);
 static_assert(std::is_nothrow_move_constructible_v<throwing_copy>);

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -437,6 +438,94 @@ TYPED_TEST(throwing_values, that_throw_between_two_goroutines_hurt_only_one_of_t
             EXPECT_LE(hurt, 1);
         }
     });
+}
+
+// ---- values that a select has moved out, and then cannot send
+
+// A send has to be prepared in a box, outside the channel's lock, if its move may throw. The first
+// `good` moves succeed, the next one throws.
+template <class F>
+void expect_copy_failed(ledger& book, long good, F body) {
+    book.throw_after = good;
+    EXPECT_THROW(body(), copy_failed);
+    book.throw_after = -1;
+}
+
+// Runs `body` in virtual time; the values that it makes must all be gone at its end.
+template <class F>
+void with_ledger(F body) {
+    ledger book;
+    {
+        testing::bubble bubble;
+        bubble.run([&] { body(book, bubble); });
+    }
+    book.expect_balanced();
+}
+
+TEST(select_of_values_whose_move_throws, gives_every_unsent_value_back) {
+    with_ledger([](ledger& book, testing::bubble&) {
+        const auto full = make_chan<test::move_only_throwing>();
+        test::move_only_throwing first(book, 1);
+        test::move_only_throwing second(book, 2);
+        test::move_only_throwing third(book, 3);
+        expect_copy_failed(book, 2, [&] {
+            select(on_send(full, offer(first)), on_send(full, offer(second)),
+                   on_send(full, offer(third)));
+        });
+        EXPECT_EQ(first.number(), 1);
+        EXPECT_EQ(second.number(), 2);
+        EXPECT_EQ(third.number(), 3);
+    });
+}
+
+TEST(select_of_values_whose_move_throws, loses_no_other_value_when_one_cannot_go_back) {
+    with_ledger([](ledger& book, testing::bubble&) {
+        const auto full = make_chan<test::move_only_throwing>();
+        test::move_only_throwing first(book, 1);
+        test::move_only_throwing second(book, 2);
+        // Two moves out, then time is up; the move of `first` back throws.
+        expect_copy_failed(book, 2, [&] {
+            select(on_send(full, offer(first)), on_send(full, offer(second)), on_timeout(1ms));
+        });
+        EXPECT_EQ(first.number(), -1);
+        EXPECT_EQ(second.number(), 2);
+    });
+}
+
+TEST(select_of_values_whose_move_throws, destroys_what_has_arrived_when_giving_back_throws) {
+    with_ledger([](ledger& book, testing::bubble& bubble) {
+        const auto full = make_chan<test::move_only_throwing>();
+        const auto in = make_chan<test::move_only>();
+        test::move_only_throwing unsent(book, 1);
+        go([&] {
+            bubble.settle();
+            in.send(test::move_only(book, 2));
+        });
+        expect_copy_failed(book, 1, [&] {
+            select(on_send(full, offer(unsent)), on_recv(in, [](auto) { FAIL(); }));
+        });
+    });
+}
+
+TEST(selector_of_values_whose_move_throws, keeps_every_unsent_value) {
+    with_ledger([](ledger& book, testing::bubble&) {
+        const auto full = make_chan<test::move_only_throwing>();
+        selector cases;
+        const std::size_t first = cases.add_send(full, test::move_only_throwing(book, 1));
+        const std::size_t second = cases.add_send(full, test::move_only_throwing(book, 2));
+        expect_copy_failed(book, 1, [&] { cases.wait(); });      // the second cannot be moved out
+        expect_copy_failed(book, 2, [&] { cases.try_wait(); });  // the first cannot go back
+        EXPECT_EQ(cases.try_wait(), std::nullopt);
+        EXPECT_EQ(cases.take<test::move_only_throwing>(first).number(), 1);
+        EXPECT_EQ(cases.take<test::move_only_throwing>(second).number(), 2);
+    });
+}
+
+TEST(select_of_converted_values, leaves_an_rvalue_alone_that_is_not_sent) {
+    const auto full = make_chan<std::optional<std::string>>();
+    std::string text = "a text that is too long to be stored in place";
+    EXPECT_EQ(select(on_send(full, offer(text)), on_timeout(1ms)), 1U);
+    EXPECT_EQ(text, "a text that is too long to be stored in place");
 }
 
 }  // namespace

@@ -113,6 +113,9 @@ public:
         }
     }
 
+    /// Destroys the value that has arrived, in place of taking it.
+    void discard() noexcept { std::destroy_at(&stored_); }
+
     [[nodiscard]] std::optional<T> take_optional() {
         struct owner {
             stored_t<T>& s;

@@ -4,6 +4,7 @@
 #include <array>
 #include <concepts>
 #include <cstddef>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -83,6 +84,13 @@ public:
         static_cast<void>(chosen);
     }
 
+    /// In place of run(): nobody will take what has arrived.
+    void discard(select_case& c) noexcept {
+        if (c.node.ok) {
+            in_.discard();
+        }
+    }
+
     result run(select_case& c) {
         std::optional<T> value;
         if (c.node.ok) {
@@ -140,7 +148,7 @@ public:
 
     void settle(select_case& c, bool chosen) {
         if constexpr (goes_back) {
-            if (made_ && !(chosen && c.node.ok)) {
+            if (made_ && *made_ && !(chosen && c.node.ok)) {
                 value_ = std::move(**made_);
             }
         } else {
@@ -157,15 +165,15 @@ public:
     }
 
 private:
+    /// What the value is made from: a const one where that will do, so that it stays as it is.
+    using source =
+        std::conditional_t<!goes_back && std::constructible_from<T, const V&>, const V&, V&&>;
+
     void* make() {
         if constexpr (needs_box<T>) {
-            if constexpr (std::same_as<V, T>) {
-                made_ = std::make_unique<T>(std::move_if_noexcept(value_));
-            } else {
-                made_ = std::make_unique<T>(std::forward<V>(value_));
-            }
+            made_ = std::make_unique<T>(static_cast<source>(value_));
         } else if constexpr (!in_place) {
-            made_.emplace(std::forward<V>(value_));
+            made_.emplace(static_cast<source>(value_));
         }
         return std::addressof(*made_);
     }
@@ -235,6 +243,35 @@ public:
 private:
     kept_handler<H> handler_;
 };
+
+/// Gives every value that was not sent back to its owner, whatever throws meanwhile; `chosen` is
+/// the case that was chosen, if any. If something throws, what has arrived is destroyed, and the
+/// first exception is the result.
+template <class... Cases>
+std::exception_ptr settle_all(select_case* bound, std::size_t chosen, Cases&... cases) noexcept {
+    std::exception_ptr failure;
+    std::size_t i = 0;
+    [[maybe_unused]] const auto settle = [&](auto& c) {
+        try {
+            c.settle(bound[i], i == chosen);
+        } catch (...) {
+            failure = failure ? failure : std::current_exception();
+        }
+        ++i;
+    };
+    (settle(cases), ...);
+    i = 0;
+    [[maybe_unused]] const auto discard = [&](auto& c) {
+        if constexpr (requires { c.discard(bound[i]); }) {
+            if (failure && i == chosen) {
+                c.discard(bound[i]);
+            }
+        }
+        ++i;
+    };
+    (discard(cases), ...);
+    return failure;
+}
 
 template <class C>
 concept is_select_case = requires { typename std::remove_reference_t<C>::select_case_tag; };
