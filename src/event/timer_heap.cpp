@@ -1,5 +1,7 @@
 #include "src/event/timer_heap.hpp"
 
+#include <array>
+#include <memory>
 #include <mutex>
 
 namespace runnel::detail {
@@ -95,26 +97,75 @@ bool timer_heap::remove(timer_node& node) noexcept {
     return true;
 }
 
-timer_node* timer_heap::pop_due(ticks now) noexcept {
-    timer_node* first = nullptr;
-    timer_node** end = &first;
+std::span<timer_node*> timer_heap::pop_due(ticks now, std::span<timer_node*> room) noexcept {
+    std::size_t count = 0;
     const std::lock_guard hold(lock_);
-    while (!entries_.empty() && entries_.front().when <= now) {
+    while (count < room.size() && !entries_.empty() && entries_.front().when <= now) {
         timer_node* const node = entries_.front().node;
         take_out(0);
         if (node->ops->claim(*node)) {
-            node->next = nullptr;
-            *end = node;
-            end = &node->next;
+            room[count++] = node;
         }
     }
     update_earliest();
-    return first;
+    return room.first(count);
 }
 
 std::size_t timer_heap::size() noexcept {
     const std::lock_guard hold(lock_);
     return entries_.size();
+}
+
+namespace {
+
+/// Reachable for ever, like the heaps in it.
+struct heap_pool {
+    std::mutex lock;
+    // Protected by lock.
+    std::vector<std::unique_ptr<timer_heap>> all;
+    std::vector<timer_heap*> free;
+
+    timer_heap* take() {
+        const std::lock_guard hold(lock);
+        if (free.empty()) {
+            all.push_back(std::make_unique<timer_heap>());
+            free.reserve(all.size());  // so that give() cannot fail
+            return all.back().get();
+        }
+        timer_heap* const heap = free.back();
+        free.pop_back();
+        return heap;
+    }
+
+    void give(timer_heap* heap) noexcept {
+        const std::lock_guard hold(lock);
+        free.push_back(heap);
+    }
+};
+
+heap_pool& the_heaps() {
+    static auto* const pool = new heap_pool;
+    return *pool;
+}
+
+}  // namespace
+
+lent_timer_heap::lent_timer_heap() : heap_(the_heaps().take()) {}
+
+lent_timer_heap::~lent_timer_heap() {
+    std::array<timer_node*, 64> room;
+    for (;;) {
+        const auto left = heap_->pop_due(never, room);
+        if (left.empty()) {
+            break;
+        }
+        for (timer_node* const node : left) {
+            if (node->ops->abandon != nullptr) {
+                node->ops->abandon(*node);
+            }
+        }
+    }
+    the_heaps().give(heap_);
 }
 
 }  // namespace runnel::detail

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <map>
@@ -23,6 +24,7 @@ struct counted_timer : timer_node {
 
     bool wanted = true;
     int claims = 0;
+    int abandoned = 0;
 };
 
 constexpr timer_ops counted_ops{
@@ -33,6 +35,7 @@ constexpr timer_ops counted_ops{
             return self.wanted;
         },
     .fire = [](timer_node&) noexcept {},
+    .abandon = [](timer_node& node) noexcept { ++static_cast<counted_timer&>(node).abandoned; },
 };
 
 counted_timer::counted_timer(ticks due) {
@@ -42,17 +45,21 @@ counted_timer::counted_timer(ticks due) {
 
 std::vector<timer_node*> due(timer_heap& heap, ticks now) {
     std::vector<timer_node*> all;
-    for (timer_node* node = heap.pop_due(now); node != nullptr; node = node->next) {
-        all.push_back(node);
+    std::array<timer_node*, 3> room;
+    for (;;) {
+        const auto some = heap.pop_due(now, room);
+        all.insert(all.end(), some.begin(), some.end());
+        if (some.size() < room.size()) {
+            return all;
+        }
     }
-    return all;
 }
 
 TEST(timer_heap, is_empty_at_first) {
     timer_heap heap;
     EXPECT_EQ(heap.size(), 0u);
     EXPECT_EQ(heap.earliest(), never);
-    EXPECT_EQ(heap.pop_due(never), nullptr);
+    EXPECT_EQ(due(heap, never), std::vector<timer_node*>());
 }
 
 TEST(timer_heap, gives_what_is_due_in_order_of_time) {
@@ -208,6 +215,28 @@ TEST(timer_heap, behaves_as_a_sorted_map_under_random_use) {
             timers.clear();
         }
     }
+}
+
+TEST(lent_timer_heap, goes_back_empty_and_is_lent_again) {
+    timer_heap* first = nullptr;
+    counted_timer left(never);
+    counted_timer unwanted(1);
+    unwanted.wanted = false;
+    {
+        const lent_timer_heap lent;
+        first = &*lent;
+        lent->add(left, 0);
+        lent->add(unwanted, 0);
+    }
+    EXPECT_EQ(left.abandoned, 1);
+    EXPECT_EQ(unwanted.abandoned, 0);
+    EXPECT_FALSE(left.heap->remove(left));
+    const lent_timer_heap again;
+    EXPECT_EQ(&*again, first);
+    EXPECT_EQ(again->size(), 0u);
+    EXPECT_EQ(again->earliest(), never);
+    const lent_timer_heap another;
+    EXPECT_NE(&*another, first);
 }
 
 TEST(wait_timer, claims_the_wait_once_and_loses_to_a_peer) {

@@ -6,6 +6,7 @@
 #include "src/os/clock.hpp"
 #include "src/sched/park.hpp"
 #include "src/sched/switch.hpp"
+#include "src/sched/timers.hpp"
 
 namespace runnel::detail {
 
@@ -38,10 +39,9 @@ void park_until(waiter& w, ticks deadline) noexcept {
     }
     wait_timer timer(w);
     timer.when = deadline;
-    worker& on = *current_worker();
-    on.home.add_timer(on, timer);
+    arm_timer(timer);
     park_here(w);
-    timer.heap->remove(timer);
+    static_cast<void>(disarm_timer(timer));
 }
 
 void wake(waiter& w) noexcept { wake_on(current_worker(), w); }

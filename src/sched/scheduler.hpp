@@ -82,9 +82,16 @@ public:
     // Time.
     [[nodiscard]] ticks now() const noexcept;
     [[nodiscard]] bool is_virtual() const noexcept { return clock_ != nullptr; }
-    void add_timer(worker& w, timer_node& node) noexcept;
-    /// Fires what is due in all heaps; the caller is a worker. Returns whether anything fired.
-    bool fire_timers(worker& w, ticks at) noexcept;
+    /// Puts `node` into the heap of `w`, the calling worker; throws std::bad_alloc. True: the
+    /// sleeper in the poller had better hear of it (interrupt_poller; hold no lock then).
+    [[nodiscard]] bool link_timer(worker& w, timer_node& node);
+    /// The same from a plain thread, not in virtual time; then call watch_foreign_timer().
+    void link_foreign_timer(timer_node& node);
+    /// Nobody in the poller may sleep beyond `when`, the time of a timer that has been linked.
+    void watch_foreign_timer(ticks when) noexcept;
+    void interrupt_poller() noexcept { poller_.interrupt(); }
+    /// Fires what is due in all heaps; the caller is a worker.
+    void fire_timers(worker& w, ticks at) noexcept;
     /// The first deadline in all heaps.
     [[nodiscard]] ticks earliest_timer() const noexcept;
 

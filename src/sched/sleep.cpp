@@ -102,8 +102,7 @@ void scheduler::wait_for_wake(worker& w) noexcept {
 }
 
 /// The timers of `w`, which goes to sleep, are the poller's care now: nobody in it may sleep beyond
-/// them. The read-modify-write orders the timers before the look at the sleeper's limit; the
-/// sleeper does the converse (poll_limit).
+/// them (the argument is in timers.hpp).
 void scheduler::watch_my_timers(worker& w) noexcept {
     static_cast<void>(idle_.now_ordered());
     if (!is_virtual() && w.timers.earliest() < poll_until_.load()) {
@@ -124,7 +123,8 @@ void scheduler::wake_worker(worker* w) noexcept {
 }
 
 /// How long to sleep in the poller, from now: until the first timer, or a nap if that is shorter.
-/// Announces the limit first, so that a timer added meanwhile is either seen here or interrupts.
+/// Announces the limit first, so that a timer added meanwhile is either seen here or interrupts; so
+/// the limit may only come nearer afterwards, also if the first timer has gone (timers.hpp).
 ticks scheduler::poll_limit(ticks nap) noexcept {
     if (is_virtual()) {
         poll_until_.store(not_polling);
@@ -132,9 +132,10 @@ ticks scheduler::poll_limit(ticks nap) noexcept {
     }
     const ticks at = os::monotonic_now();
     const ticks until_nap = nap == never ? never : at + nap;
-    poll_until_.store(std::min(until_nap, earliest_timer()));
-    (void)idle_.now_ordered();
-    const ticks until = std::min(until_nap, earliest_timer());
+    const ticks announced = std::min(until_nap, earliest_timer());
+    poll_until_.store(announced);
+    static_cast<void>(idle_.now_ordered());
+    const ticks until = std::min(announced, earliest_timer());
     poll_until_.store(until);
     return until == never ? -1 : std::max<ticks>(until - at, 0);
 }

@@ -93,24 +93,19 @@ void scheduler::wake_ready(worker& w, std::span<const os::readiness> events) noe
     w.queue_in_order = false;
 }
 
-bool scheduler::fire_timers(worker& w, ticks at) noexcept {
-    bool fired = false;
+void scheduler::fire_timers(worker& w, ticks at) noexcept {
+    std::array<timer_node*, 64> room;
     const bool in_order = w.queue_in_order;
     w.queue_in_order = true;
     for (std::size_t i = 0; i < worker_count(); ++i) {
         timer_heap& heap = worker_at(i).timers;
-        if (heap.earliest() > at) {
-            continue;
-        }
-        for (timer_node* node = heap.pop_due(at); node != nullptr;) {
-            timer_node* const after = node->next;
-            node->ops->fire(*node);
-            node = after;
-            fired = true;
+        while (heap.earliest() <= at) {
+            for (timer_node* const node : heap.pop_due(at, room)) {
+                node->ops->fire(*node);
+            }
         }
     }
     w.queue_in_order = in_order;
-    return fired;
 }
 
 ticks scheduler::earliest_timer() const noexcept {
@@ -137,15 +132,27 @@ ticks scheduler::now() const noexcept {
     return clock_ != nullptr ? clock_->now.load() : os::monotonic_now();
 }
 
-void scheduler::add_timer(worker& w, timer_node& node) noexcept {
+bool scheduler::link_timer(worker& w, timer_node& node) {
     const std::uint64_t tie = is_virtual()
                                   ? w.random.next()
                                   : next_tie_.fetch_add(1, std::memory_order_relaxed);
+    const ticks when = node.when;
     w.timers.add(node, tie);
     // A sleeper in the poller may have to get up earlier now. Our own worker sees the timer as soon
     // as it is at a scheduling point; if it is not for long, the monitor tells the sleeper.
     constexpr ticks soon = 20'000'000;
-    if (!is_virtual() && node.when < poll_until_.load() && node.when < w.last_check + soon) {
+    return !is_virtual() && when < poll_until_.load() && when < w.last_check + soon;
+}
+
+void scheduler::link_foreign_timer(timer_node& node) {
+    const std::uint64_t tie = next_tie_.fetch_add(1, std::memory_order_relaxed);
+    worker& w = worker_at(thread_random().below(static_cast<std::uint32_t>(base_workers_)));
+    w.timers.add(node, tie);
+}
+
+void scheduler::watch_foreign_timer(ticks when) noexcept {
+    static_cast<void>(idle_.now_ordered());
+    if (when < poll_until_.load()) {
         poller_.interrupt();
     }
 }

@@ -71,7 +71,8 @@ struct alignas(64) worker {
 
     // Synchronised themselves.
     run_queue queue;
-    timer_heap timers;
+    lent_timer_heap lent_heap;
+    timer_heap& timers = *lent_heap;
     std::atomic<std::uint32_t> word = word_awake;  ///< see idle.hpp
 
     // Protected by the idle lock.
