@@ -26,6 +26,7 @@
 #include <utility>
 
 #include <runnel/detail/chan_core.hpp>
+#include <runnel/detail/context.hpp>
 #include <runnel/detail/limits.hpp>
 
 namespace runnel {
@@ -162,6 +163,21 @@ public:
         return send_within(at(t), copy);
     }
 
+    /// Sends unless `ctx` ends first: ok, closed, canceled, or timeout if it was the context's
+    /// deadline. A context that has ended already sends nothing.
+    op_status send(const context& ctx, T&& value) const { return send_for_context(ctx, value); }
+    op_status send(const context& ctx, const T& value) const
+        requires std::copyable<T>
+    {
+        T copy(value);
+        return send_for_context(ctx, copy);
+    }
+    op_status send(const context& ctx) const
+        requires std::same_as<T, unit>
+    {
+        return send(ctx, unit{});
+    }
+
     /// No more values will come. Wakes every waiter: senders throw channel_closed; receivers first
     /// get what is buffered. Throws channel_closed if it is closed already, std::logic_error on
     /// nil.
@@ -183,6 +199,10 @@ private:
             out.not_sent();
         }
         return status;
+    }
+    op_status send_for_context(const context& ctx, T& value) const {
+        const op_status status = send_within(limits_of(ctx), value);
+        return status == op_status::canceled ? status_of(ctx) : status;
     }
     op_status send_within(const wait_limits& limits, T& value) const {
         return send_by(value,
@@ -231,6 +251,13 @@ public:
         return recv_by(value, limited_op(at(t)));
     }
 
+    /// Receives unless `ctx` ends first: ok, closed, canceled, or timeout if it was the context's
+    /// deadline. A context that has ended already receives nothing.
+    op_status recv(const context& ctx, T& value) const { return recv_for_context(ctx, value); }
+    op_status recv(const context& ctx, std::optional<T>& value) const {
+        return recv_for_context(ctx, value);
+    }
+
     /// for (auto&& value : ch) receives until the channel is closed and drained.
     [[nodiscard]] recv_iterator<T> begin() const { return recv_iterator<T>(channel()); }
     [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
@@ -246,6 +273,11 @@ private:
         return [this, limits](void* to) { return chan_recv_limited(channel(), to, limits); };
     }
 
+    template <class Out>
+    op_status recv_for_context(const context& ctx, Out& value) const {
+        const op_status status = recv_by(value, limited_op(limits_of(ctx)));
+        return status == op_status::canceled ? status_of(ctx) : status;
+    }
     template <class Out, class Op>
     static op_status recv_by(Out& value, Op op) {
         incoming<T> in;

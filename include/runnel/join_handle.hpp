@@ -15,6 +15,7 @@
 
 #include <runnel/chan.hpp>
 #include <runnel/detail/closure.hpp>
+#include <runnel/detail/context.hpp>
 #include <runnel/detail/event.hpp>
 #include <runnel/detail/limits.hpp>
 #include <runnel/go_options.hpp>
@@ -158,6 +159,12 @@ public:
     template <class Clock, class Duration>
     bool wait_until(std::chrono::time_point<Clock, Duration> t) {
         return wait(detail::at(t));
+    }
+
+    /// Blocks until the exit, which gives ok, or until `ctx` ends: canceled, or timeout if it was
+    /// its deadline.
+    op_status wait(const context& ctx) {
+        return wait(detail::limits_of(ctx)) ? op_status::ok : detail::status_of(ctx);
     }
 
     [[nodiscard]] bool joinable() const noexcept { return state_ != nullptr; }

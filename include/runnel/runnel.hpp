@@ -3,6 +3,7 @@
 
 #include <runnel/chan.hpp>     // IWYU pragma: export
 #include <runnel/clock.hpp>    // IWYU pragma: export
+#include <runnel/context.hpp>  // IWYU pragma: export
 #include <runnel/error.hpp>    // IWYU pragma: export
 #include <runnel/go.hpp>       // IWYU pragma: export
 #include <runnel/runtime.hpp>  // IWYU pragma: export

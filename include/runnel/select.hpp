@@ -3,6 +3,7 @@
 //     select(on_recv(jobs, [&](std::optional<job> j) { ... }),   // nullopt: closed
 //            on_send(out, value, [&] { ... }),
 //            on_timeout(500ms, [&] { ... }),
+//            on_done(ctx, [&] { ... }),
 //            otherwise([&] { ... }));                             // Go's default
 //
 // One ready case is chosen uniformly at random. If none is ready it blocks, unless there is an
@@ -22,6 +23,7 @@
 #include <utility>
 
 #include <runnel/chan.hpp>
+#include <runnel/detail/context.hpp>
 #include <runnel/detail/limits.hpp>
 #include <runnel/detail/select_case.hpp>
 #include <runnel/detail/select_core.hpp>
@@ -59,6 +61,12 @@ template <class Clock, class Duration, class H = detail::no_handler>
 [[nodiscard]] detail::timeout_case<H> on_deadline(std::chrono::time_point<Clock, Duration> t,
                                                   H&& handler = {}) {
     return {detail::at(t).deadline, std::forward<H>(handler)};
+}
+
+/// Chosen when `ctx` has ended. Costs no channel.
+template <class H = detail::no_handler>
+[[nodiscard]] detail::done_case<H> on_done(const context& ctx, H&& handler = {}) {
+    return {detail::limits_of(ctx).cancel, std::forward<H>(handler)};
 }
 
 /// Chosen when no other case can proceed at once.

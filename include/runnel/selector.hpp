@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <runnel/chan.hpp>
+#include <runnel/detail/context.hpp>
 #include <runnel/detail/limits.hpp>
 #include <runnel/detail/select_core.hpp>
 
@@ -39,6 +40,9 @@ public:
             std::make_unique<send_entry<typename C::value_type>>(ch.ref(), std::move(value)));
     }
 
+    /// Adds a case that is chosen once `ctx` has ended. Returns its index.
+    std::size_t add_done(const context& ctx) { return add(std::make_unique<done_entry>(ctx)); }
+
     /// Blocks until a case can proceed; returns the index of the chosen one. For ever if there is
     /// none. Throws channel_closed for a chosen send on a closed channel (whose value can then be
     /// taken), and the error that a chosen receive's channel was closed with.
@@ -53,6 +57,11 @@ public:
     template <class Clock, class Duration>
     std::optional<std::size_t> wait_until(std::chrono::time_point<Clock, Duration> t) {
         return choose(true, detail::at(t));
+    }
+
+    /// The same until `ctx` ends.
+    std::optional<std::size_t> wait(const context& ctx) {
+        return choose(true, detail::limits_of(ctx));
     }
 
     /// Case `i` is not chosen any more. Throws std::out_of_range for an index that was never given.
@@ -139,6 +148,17 @@ private:
 
         std::optional<T> value;
         std::optional<detail::outgoing<T>> out;
+    };
+
+    struct done_entry final : entry {
+        explicit done_entry(context c) noexcept : entry({}), ctx(std::move(c)) {}
+        void bind(detail::select_case& c) override {
+            c.word = detail::limits_of(ctx).cancel;
+            c.kind = c.word != nullptr ? detail::case_kind::done : detail::case_kind::none;
+        }
+        void chosen(bool ok) override { static_cast<void>(ok); }
+
+        context ctx;
     };
 
     std::size_t add(std::unique_ptr<entry> e);

@@ -5,6 +5,8 @@
 #include <stdexcept>
 #include <string>
 
+#include <runnel/detail/cancel_word.hpp>
+
 #include "src/base/fatal.hpp"
 #include "src/sched/switch.hpp"
 
@@ -37,7 +39,7 @@ bool chan_core::may_recv() const noexcept {
     return closed.load(std::memory_order_acquire);  // [C-1]
 }
 
-void chan_core::close(std::exception_ptr why) {
+bool chan_core::close(std::exception_ptr why) noexcept {
     // Waiters that have been ended stay in their frames until they are woken: their nodes carry the
     // list.
     wait_node* first = nullptr;
@@ -45,7 +47,7 @@ void chan_core::close(std::exception_ptr why) {
     {
         const std::lock_guard hold(lock);
         if (closed.load(std::memory_order_relaxed)) {  // [C-1] under the lock
-            throw channel_closed("runnel: close of a closed channel");
+            return false;
         }
         close_error = std::move(why);
         closed.store(true, std::memory_order_release);  // [C-1]
@@ -63,6 +65,7 @@ void chan_core::close(std::exception_ptr why) {
         first = node->next;
         wake(*node->owner);
     }
+    return true;
 }
 
 namespace {
@@ -120,6 +123,11 @@ op_status wait_in_line(chan_core& c, wait_queue& queue, chan_call& call,
 
 bool has_passed(const wait_limits& limits) noexcept {
     return limits.deadline != never && limits.deadline <= now();
+}
+
+/// A call on behalf of something that is cancelled does nothing any more, even if it could.
+bool is_canceled(const wait_limits& limits) noexcept {
+    return limits.cancel != nullptr && limits.cancel->canceled();
 }
 
 /// Both blocking operations, one for each direction.
@@ -191,6 +199,9 @@ op_status chan_try_recv(chan_core* c, void* to) noexcept {
 
 op_status chan_send_limited(chan_core* c, void* from, const wait_limits& limits) noexcept {
     const void* const where = __builtin_return_address(0);
+    if (is_canceled(limits)) {
+        return op_status::canceled;
+    }
     if (c == nullptr) {
         return has_passed(limits) ? op_status::timeout
                                   : wait_on_nil(wait_kind::chan_send_nil, where, limits);
@@ -214,6 +225,9 @@ op_status chan_send_limited(chan_core* c, void* from, const wait_limits& limits)
 
 op_status chan_recv_limited(chan_core* c, void* to, const wait_limits& limits) noexcept {
     const void* const where = __builtin_return_address(0);
+    if (is_canceled(limits)) {
+        return op_status::canceled;
+    }
     if (c == nullptr) {
         return has_passed(limits) ? op_status::timeout
                                   : wait_on_nil(wait_kind::chan_recv_nil, where, limits);
@@ -273,8 +287,12 @@ void chan_close(chan_core* c, std::exception_ptr error) {
     if (c == nullptr) {
         throw std::logic_error("runnel: close of a nil channel");
     }
-    c->close(std::move(error));
+    if (!c->close(std::move(error))) {
+        throw channel_closed("runnel: close of a closed channel");
+    }
 }
+
+void chan_close_if_open(chan_core* c) noexcept { static_cast<void>(c->close(nullptr)); }
 
 std::exception_ptr chan_close_error(chan_core* c) noexcept {
     if (c == nullptr || !c->closed.load(std::memory_order_acquire)) {  // [C-1]

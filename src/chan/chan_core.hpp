@@ -58,7 +58,8 @@ public:
     [[nodiscard]] bool may_send() const noexcept;
     [[nodiscard]] bool may_recv() const noexcept;
 
-    void close(std::exception_ptr why);
+    /// False, and nothing is done, if it is closed already.
+    [[nodiscard]] bool close(std::exception_ptr why) noexcept;
 
     // The hot words share a cache line.
     spin_lock lock;

@@ -17,7 +17,7 @@
 //       begin)
 //   S4  `otherwise` is chosen only if at one moment no case could proceed: with several cases that
 //       moment is made by holding all locks, in the order of their addresses.      (nothing_ready)
-// Locks     the channels'; one at a time, but for S4.
+// Locks     the channels' and the cancel words'; one at a time, but for S4.
 #include <runnel/detail/select_core.hpp>
 
 #include <algorithm>
@@ -26,6 +26,8 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+
+#include <runnel/detail/cancel_word.hpp>
 
 #include "src/chan/chan_core.hpp"
 #include "src/sched/park.hpp"
@@ -36,14 +38,13 @@ namespace {
 constexpr std::size_t mask_bits = 64;
 
 bool may_proceed(const select_case& c) noexcept {
-    if (c.channel == nullptr) {
-        return false;
-    }
     switch (c.kind) {
         case case_kind::send:
-            return c.channel->may_send();
+            return c.channel != nullptr && c.channel->may_send();
         case case_kind::recv:
-            return c.channel->may_recv();
+            return c.channel != nullptr && c.channel->may_recv();
+        case case_kind::done:
+            return c.word->canceled();
         default:
             return false;
     }
@@ -69,6 +70,10 @@ attempt try_locked(select_case& c, waiter*& peer, const waiter* self) noexcept {
 /// Tries one case without waiting.
 bool try_case(select_call& call, std::size_t index) {
     select_case& c = call.cases[index];
+    if (c.kind == case_kind::done) {
+        call.chosen = index;  // it looked cancelled, which is for good
+        return true;
+    }
     prepare(c);
     waiter* peer = nullptr;
     c.channel->lock.lock();
@@ -169,10 +174,19 @@ std::size_t channel_cases(const select_call& call) noexcept {
     return static_cast<std::size_t>(std::ranges::count_if(call.cases, names_channel));
 }
 
+std::size_t done_cases(const select_call& call) noexcept {
+    return static_cast<std::size_t>(
+        std::ranges::count(call.cases, case_kind::done, &select_case::kind));
+}
+
 /// True if no case can proceed, all looked at in one moment (S4).
 bool nothing_ready(const select_call& call) noexcept {
     if (channel_cases(call) <= 1) {
-        return true;  // the attempt that found it blocked was that moment
+        // The attempt that found the channel blocked was that moment: a context that has not ended
+        // now had not ended then.
+        return std::ranges::none_of(call.cases, [](const select_case& c) {
+            return c.kind == case_kind::done && c.word->canceled();
+        });
     }
     const all_locked hold(call);
     return std::ranges::none_of(call.cases, may_proceed);
@@ -182,6 +196,11 @@ bool nothing_ready(const select_call& call) noexcept {
 void leave_lines(select_call& call) noexcept {
     for (select_case& c : call.cases) {
         if (c.node.owner == nullptr) {
+            continue;
+        }
+        if (c.kind == case_kind::done) {
+            c.word->unlink(c.node);
+            c.node.owner = nullptr;
             continue;
         }
         const std::lock_guard hold(c.channel->lock);
@@ -240,6 +259,21 @@ lining line_up_case(select_call& call, std::size_t i) noexcept {
     return lining::chosen;
 }
 
+/// The same for a context.
+lining line_up_done(select_call& call, std::size_t i) noexcept {
+    select_case& c = call.cases[i];
+    c.node.owner = &call.who;
+    c.node.index = static_cast<std::uint32_t>(i) + 1;
+    if (c.word->link(c.node)) {
+        return lining::waiting;
+    }
+    if (!call.who.end(c.node.index)) {
+        return lining::ended;
+    }
+    call.chosen = i;
+    return lining::chosen;
+}
+
 /// A random order, so that of several cases on one channel none comes first for ever.
 void shuffle(select_call& call) noexcept {
     for (std::uint32_t i = 0; i < call.cases.size(); ++i) {
@@ -254,10 +288,11 @@ lining line_up_all(select_call& call) noexcept {
     for (std::size_t turn = 0; turn < call.cases.size(); ++turn) {
         const std::size_t i = call.cases[turn].order;
         select_case& c = call.cases[i];
-        if (!names_channel(c)) {
+        const bool done = c.kind == case_kind::done;
+        if (!done && !names_channel(c)) {
             continue;
         }
-        const lining result = line_up_case(call, i);
+        const lining result = done ? line_up_done(call, i) : line_up_case(call, i);
         if (result != lining::waiting) {
             c.node.owner = nullptr;
             return result;
@@ -288,9 +323,9 @@ bool line_up(select_call& call, const void* where) {
     for (;;) {
         call.who.reopen();
         std::ranges::for_each(call.cases, prepare);
-        const std::size_t channels = channel_cases(call);
-        call.who.contested = channels > 1 || call.limits.any();
-        begin_wait(call.who, channels == 0 ? wait_kind::select_forever : wait_kind::select, where);
+        const std::size_t queues = channel_cases(call) + done_cases(call);
+        call.who.contested = queues > 1 || call.limits.any();
+        begin_wait(call.who, queues == 0 ? wait_kind::select_forever : wait_kind::select, where);
         switch (line_up_all(call)) {
             case lining::waiting:
             case lining::ended:

@@ -42,6 +42,8 @@ op_status chan_recv_limited(chan_core* c, void* to, const wait_limits& limits) n
 
 /// Throws channel_closed if it is closed, std::logic_error for the nil channel.
 void chan_close(chan_core* c, std::exception_ptr error);
+/// Closes it unless it is closed already; when it returns, it is.
+void chan_close_if_open(chan_core* c) noexcept;
 [[nodiscard]] std::exception_ptr chan_close_error(chan_core* c) noexcept;
 [[nodiscard]] std::size_t chan_len(chan_core* c) noexcept;
 [[nodiscard]] std::size_t chan_cap(chan_core* c) noexcept;

@@ -217,6 +217,36 @@ private:
 };
 
 template <class H>
+class [[nodiscard]] done_case : immovable {
+    static_assert(is_no_handler<H> || std::invocable<H>, "on_done(ctx, h): h takes nothing");
+
+public:
+    using select_case_tag = void;
+    using result = typename plain_result<H>::type;
+
+    done_case(cancel_word* word, H&& handler) : word_(word), handler_(std::forward<H>(handler)) {}
+
+    void bind(select_case& c, select_call& call) noexcept {
+        static_cast<void>(call);
+        c.kind = word_ != nullptr ? case_kind::done : case_kind::none;
+        c.word = word_;
+    }
+    [[nodiscard]] static ticks deadline() noexcept { return never; }
+    static void settle(select_case& c, bool chosen) noexcept {
+        static_cast<void>(c);
+        static_cast<void>(chosen);
+    }
+    result run(select_case& c) {
+        static_cast<void>(c);
+        return run_plain<H>(handler_);
+    }
+
+private:
+    cancel_word* word_;  ///< null: never ready
+    kept_handler<H> handler_;
+};
+
+template <class H>
 class [[nodiscard]] otherwise_case : immovable {
     static_assert(is_no_handler<H> || std::invocable<H>, "otherwise(h): h takes nothing");
 

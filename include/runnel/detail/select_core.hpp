@@ -13,6 +13,7 @@ namespace runnel::detail {
 enum class case_kind : std::uint8_t {
     send,
     recv,
+    done,       ///< chosen when `word` is cancelled
     timeout,    ///< chosen when the call's deadline passes
     otherwise,  ///< chosen when no other case can proceed
     none,       ///< disabled: never ready
@@ -22,6 +23,7 @@ enum class case_kind : std::uint8_t {
 struct select_case {
     case_kind kind = case_kind::none;
     chan_core* channel = nullptr;
+    cancel_word* word = nullptr;
     void* slot = nullptr;
     void* (*prepare)(void* source) = nullptr;  ///< makes the value to send, when it is needed
     void* source = nullptr;
