@@ -20,6 +20,7 @@ const timer_ops context_state::deadline_ops{
             owner->cancel(errc::deadline_exceeded, nullptr);
             release(owner);
         },
+    .abandon = [](timer_node& node) noexcept { release(static_cast<deadline_timer&>(node).owner); },
 };
 
 context_ref context_state::make(const context_ref& parent, ticks deadline) {

@@ -78,6 +78,19 @@ TEST(context, a_deadline_ends_it) {
     });
 }
 
+TEST(context, one_with_a_deadline_may_outlive_its_runtime) {
+    context kept;
+    {
+        runtime rt{{.workers = 2}};
+        rt.run([&] {
+            auto [ctx, cancel] = with_timeout(background(), 1h);
+            std::move(cancel).release();
+            kept = ctx;
+        });
+    }
+    EXPECT_FALSE(kept.err());
+}
+
 TEST(context, every_kind_of_wait_ends_with_it) {
     testing::bubble bubble;
     bubble.run([&] {
