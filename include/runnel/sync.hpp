@@ -4,3 +4,5 @@
 #include <runnel/sync/condition_variable.hpp>  // IWYU pragma: export
 #include <runnel/sync/mutex.hpp>               // IWYU pragma: export
 #include <runnel/sync/wait_group.hpp>          // IWYU pragma: export
+#include <runnel/task/group.hpp>               // IWYU pragma: export
+#include <runnel/task/singleflight.hpp>        // IWYU pragma: export
