@@ -67,7 +67,7 @@ private:
 };
 
 /// What all handles share.
-template <class T>
+template <class T, class Ref = chan_ref>
 class chan_handle {
     static_assert(
         std::is_object_v<T> && std::movable<T>,
@@ -87,15 +87,18 @@ public:
     }
 
     [[nodiscard]] chan_core* core() const noexcept { return ref_.get(); }
-    [[nodiscard]] const chan_ref& ref() const noexcept { return ref_; }
 
 protected:
     chan_handle() = default;
-    explicit chan_handle(chan_ref ref) noexcept : ref_(std::move(ref)) {}
+    explicit chan_handle(Ref ref) noexcept : ref_(std::move(ref)) {}
 
 private:
-    chan_ref ref_;
+    Ref ref_;
 };
+
+template <class C>
+concept is_handle = std::derived_from<C, chan_handle<typename C::value_type, chan_ref>> ||
+                    std::derived_from<C, chan_handle<typename C::value_type, recv_ref>>;
 
 /// The sending half of a handle.
 template <class Derived, class T>
@@ -109,7 +112,7 @@ public:
         chan_call call;
         suspend(chan_send(channel(), out.address(), call));
         if (!call.node.ok) {
-            throw_send_on_closed();
+            throw_not_sent(channel());
         }
     }
     void send() const
@@ -306,21 +309,26 @@ template <class T>
 class send_chan : public detail::chan_handle<T>, public detail::send_side<send_chan<T>, T> {
 public:
     send_chan() = default;
-    send_chan(const chan<T>& ch) noexcept : detail::chan_handle<T>(ch.ref()) {}  // as Go converts
+    send_chan(const chan<T>& ch) noexcept  // as Go converts
+        : detail::chan_handle<T>(detail::chan_ref::share(ch.core())) {}
+    explicit send_chan(detail::chan_ref ref) noexcept : detail::chan_handle<T>(std::move(ref)) {}
 };
 
 /// The handle of somebody who may only receive.
 template <class T>
-class recv_chan : public detail::chan_handle<T>, public detail::recv_side<recv_chan<T>, T> {
+class recv_chan : public detail::chan_handle<T, detail::recv_ref>,
+                  public detail::recv_side<recv_chan<T>, T> {
 public:
     recv_chan() = default;
-    recv_chan(const chan<T>& ch) noexcept : detail::chan_handle<T>(ch.ref()) {}  // as Go converts
+    recv_chan(const chan<T>& ch) noexcept  // as Go converts
+        : detail::chan_handle<T, detail::recv_ref>(detail::recv_ref::share(ch.core())) {}
+    explicit recv_chan(detail::recv_ref ref) noexcept
+        : detail::chan_handle<T, detail::recv_ref>(std::move(ref)) {}
 };
 
 /// Handles of one channel are equal, whatever their direction; all nil handles are equal.
-template <class A, class B>
-    requires std::derived_from<A, detail::chan_handle<typename A::value_type>> &&
-             std::derived_from<B, detail::chan_handle<typename A::value_type>>
+template <detail::is_handle A, detail::is_handle B>
+    requires std::same_as<typename A::value_type, typename B::value_type>
 [[nodiscard]] bool operator==(const A& a, const B& b) noexcept {
     return a.core() == b.core();
 }
@@ -336,6 +344,20 @@ template <class T>
     return chan<T>(
         detail::chan_ref(detail::make_chan_core(capacity, detail::ops_of<detail::stored_t<T>>)));
 }
+
+namespace detail {
+
+/// The two ends of a channel that counts its receive handles: when the last of them is dropped,
+/// what is buffered is destroyed, and pending and later sends end as cancelled: send() and a chosen
+/// on_send throw canceled_error, status forms return op_status::canceled. The producer's close() is
+/// no error then. Throws std::length_error as make_chan does.
+template <class T>
+[[nodiscard]] std::pair<send_chan<T>, recv_chan<T>> make_counted_chan(std::ptrdiff_t capacity) {
+    chan_core* const c = make_counted_chan_core(capacity, ops_of<stored_t<T>>);
+    return {send_chan<T>(chan_ref(c)), recv_chan<T>(recv_ref(c))};
+}
+
+}  // namespace detail
 
 /// What can be received from, or sent to: chan<T> and the one-way handle alike.
 template <class C>

@@ -30,14 +30,14 @@ public:
     /// closed and drained. Returns its index.
     template <receivable C>
     std::size_t add_recv(const C& ch, std::optional<typename C::value_type>& slot) {
-        return add(std::make_unique<recv_entry<typename C::value_type>>(ch.ref(), slot));
+        return add(std::make_unique<recv_entry<typename C::value_type>>(ch.core(), slot));
     }
 
     /// Adds a send case, which owns `value` until it is sent or taken back. Returns its index.
     template <sendable C>
     std::size_t add_send(const C& ch, typename C::value_type value) {
         return add(
-            std::make_unique<send_entry<typename C::value_type>>(ch.ref(), std::move(value)));
+            std::make_unique<send_entry<typename C::value_type>>(ch.core(), std::move(value)));
     }
 
     /// Adds a case that is chosen once `ctx` has ended. Returns its index.
@@ -86,7 +86,7 @@ public:
 
 private:
     struct entry {
-        explicit entry(detail::chan_ref ch) noexcept : channel(std::move(ch)) {}
+        entry() = default;
         entry(const entry&) = delete;
         entry& operator=(const entry&) = delete;
         virtual ~entry() = default;
@@ -96,15 +96,16 @@ private:
         virtual void chosen(bool ok) = 0;
         virtual void passed_over() {}
 
-        detail::chan_ref channel;
         bool enabled = true;
     };
 
     template <class T>
     struct recv_entry final : entry {
-        recv_entry(detail::chan_ref ch, std::optional<T>& s) : entry(std::move(ch)), slot(s) {}
+        recv_entry(detail::chan_core* ch, std::optional<T>& s)
+            : channel(detail::recv_ref::share(ch)), slot(s) {}
         void bind(detail::select_case& c) override {
             c.kind = detail::case_kind::recv;
+            c.channel = channel.get();
             c.slot = in.address();
         }
         void chosen(bool ok) override {
@@ -112,19 +113,22 @@ private:
                 slot = in.take();
             } else {
                 slot.reset();
-                detail::rethrow_close_error(this->channel.get());
+                detail::rethrow_close_error(channel.get());
             }
         }
 
+        detail::recv_ref channel;
         std::optional<T>& slot;
         detail::incoming<T> in;
     };
 
     template <class T>
     struct send_entry final : entry {
-        send_entry(detail::chan_ref ch, T&& v) : entry(std::move(ch)), value(std::move(v)) {}
+        send_entry(detail::chan_core* ch, T&& v)
+            : channel(detail::chan_ref::share(ch)), value(std::move(v)) {}
         void bind(detail::select_case& c) override {
             c.kind = detail::case_kind::send;
+            c.channel = channel.get();
             if (!out) {  // else the value is still out: giving it back has failed before
                 out.emplace(*value);
             }
@@ -133,7 +137,7 @@ private:
         void chosen(bool ok) override {
             if (!ok) {
                 passed_over();
-                detail::throw_send_on_closed();
+                detail::throw_not_sent(channel.get());
             }
             out.reset();
             value.reset();
@@ -146,12 +150,13 @@ private:
             }
         }
 
+        detail::chan_ref channel;
         std::optional<T> value;
         std::optional<detail::outgoing<T>> out;
     };
 
     struct done_entry final : entry {
-        explicit done_entry(context c) noexcept : entry({}), ctx(std::move(c)) {}
+        explicit done_entry(context c) noexcept : ctx(std::move(c)) {}
         void bind(detail::select_case& c) override {
             c.word = detail::limits_of(ctx).cancel;
             c.kind = c.word != nullptr ? detail::case_kind::done : detail::case_kind::none;

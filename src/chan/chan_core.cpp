@@ -17,8 +17,13 @@ chan_core::~chan_core() {
         fatal("a channel was destroyed while somebody waits on it: a handle that an operation uses "
               "must live as long as the operation");
     }
+    destroy_values(count.load());
+}
+
+/// Destroys the oldest `n` values. Nobody else may touch the ring.
+void chan_core::destroy_values(std::size_t n) noexcept {
     if (kind == element_kind::object) {
-        for (std::size_t left = count.load(); left > 0; --left) {
+        for (; n > 0; --n) {
             ops.destroy(at(head));
             head = wrap(head + 1);
         }
@@ -39,33 +44,64 @@ bool chan_core::may_recv() const noexcept {
     return closed.load(std::memory_order_acquire);  // [C-1]
 }
 
-bool chan_core::close(std::exception_ptr why) noexcept {
-    // Waiters that have been ended stay in their frames until they are woken: their nodes carry the
-    // list.
+/// Under the lock: takes everybody out of the lines, without a value. Waiters that have been ended
+/// stay in their frames until they are woken: their nodes carry the list.
+wait_node* chan_core::end_waiters() noexcept {
     wait_node* first = nullptr;
     wait_node** end = &first;
-    {
-        const std::lock_guard hold(lock);
-        if (closed.load(std::memory_order_relaxed)) {  // [C-1] under the lock
-            return false;
-        }
-        close_error = std::move(why);
-        closed.store(true, std::memory_order_release);  // [C-1]
-        for (wait_queue* queue : {&receivers, &senders}) {
-            while (wait_node* const node = queue->pop()) {
-                node->ok = false;
-                node->next = nullptr;
-                *end = node;
-                end = &node->next;
-            }
+    for (wait_queue* queue : {&receivers, &senders}) {
+        while (wait_node* const node = queue->pop()) {
+            node->ok = false;
+            node->next = nullptr;
+            *end = node;
+            end = &node->next;
         }
     }
+    return first;
+}
+
+namespace {
+
+void wake_list(wait_node* first) noexcept {
     while (first != nullptr) {
         wait_node* const node = first;
         first = node->next;
         wake(*node->owner);
     }
+}
+
+}  // namespace
+
+bool chan_core::close(std::exception_ptr why) noexcept {
+    wait_node* waiters = nullptr;
+    {
+        const std::lock_guard hold(lock);
+        if (closed.load(std::memory_order_relaxed)) {  // [C-1] under the lock
+            return abandoned && !std::exchange(close_accepted, true);
+        }
+        close_error = std::move(why);
+        closed.store(true, std::memory_order_release);  // [C-1]
+        waiters = end_waiters();
+    }
+    wake_list(waiters);
     return true;
+}
+
+void chan_core::abandon() noexcept {
+    wait_node* waiters = nullptr;
+    std::size_t left = 0;
+    {
+        const std::lock_guard hold(lock);
+        if (!closed.load(std::memory_order_relaxed)) {  // [C-1] under the lock
+            abandoned = true;
+            closed.store(true, std::memory_order_release);  // [C-1]
+        }
+        left = count.load(std::memory_order_relaxed);  // [C-1] under the lock
+        set_count(0);
+        waiters = end_waiters();
+    }
+    wake_list(waiters);
+    destroy_values(left);
 }
 
 namespace {
@@ -93,12 +129,18 @@ void line_up(wait_queue& queue, chan_call& call, void* slot, wait_kind kind,
     queue.push_back(call.node);
 }
 
-op_status status_of(attempt result, op_status blocked) noexcept {
+/// Why a send that found the channel closed, or was ended by its closing, has failed.
+op_status not_sent(const chan_core& c) noexcept {
+    return c.abandoned ? op_status::canceled : op_status::closed;
+}
+
+/// `closed` is what a closed channel means for the operation.
+op_status status_of(attempt result, op_status closed, op_status blocked) noexcept {
     switch (result) {
         case attempt::done:
             return op_status::ok;
         case attempt::closed:
-            return op_status::closed;
+            return closed;
         case attempt::would_block:
             break;
     }
@@ -117,7 +159,10 @@ op_status wait_in_line(chan_core& c, wait_queue& queue, chan_call& call,
             return call.who.how() == wait_canceled ? op_status::canceled : op_status::timeout;
         }
         default:
-            return call.node.ok ? op_status::ok : op_status::closed;
+            if (call.node.ok) {
+                return op_status::ok;
+            }
+            return &queue == &c.senders ? not_sent(c) : op_status::closed;
     }
 }
 
@@ -180,7 +225,7 @@ op_status chan_try_send(chan_core* c, void* from) noexcept {
     if (peer != nullptr) {
         wake(*peer);
     }
-    return status_of(result, op_status::full);
+    return status_of(result, not_sent(*c), op_status::full);
 }
 
 op_status chan_try_recv(chan_core* c, void* to) noexcept {
@@ -194,7 +239,7 @@ op_status chan_try_recv(chan_core* c, void* to) noexcept {
     if (peer != nullptr) {
         wake(*peer);
     }
-    return status_of(result, op_status::empty);
+    return status_of(result, op_status::closed, op_status::empty);
 }
 
 op_status chan_send_limited(chan_core* c, void* from, const wait_limits& limits) noexcept {
@@ -216,7 +261,7 @@ op_status chan_send_limited(chan_core* c, void* from, const wait_limits& limits)
         if (peer != nullptr) {
             wake(*peer);
         }
-        return status_of(result, op_status::timeout);
+        return status_of(result, not_sent(*c), op_status::timeout);
     }
     line_up(c->senders, call, from, wait_kind::chan_send, where);
     c->lock.unlock();
@@ -242,14 +287,16 @@ op_status chan_recv_limited(chan_core* c, void* to, const wait_limits& limits) n
         if (peer != nullptr) {
             wake(*peer);
         }
-        return status_of(result, op_status::timeout);
+        return status_of(result, op_status::closed, op_status::timeout);
     }
     line_up(c->receivers, call, to, wait_kind::chan_recv, where);
     c->lock.unlock();
     return wait_in_line(*c, c->receivers, call, limits);
 }
 
-chan_core* make_chan_core(std::ptrdiff_t capacity, const element_ops& ops) {
+namespace {
+
+chan_core* new_chan_core(std::ptrdiff_t capacity, const element_ops& ops, bool counted) {
     constexpr auto limit = std::size_t{1} << 40;  // bytes; no machine has the memory
     const auto wanted = static_cast<std::size_t>(capacity);
     if (capacity < 0 || (ops.size != 0 && wanted > limit / ops.size)) {
@@ -262,11 +309,23 @@ chan_core* make_chan_core(std::ptrdiff_t capacity, const element_ops& ops) {
         ring = static_cast<std::byte*>(::operator new(bytes, std::align_val_t(ops.align)));
     }
     try {
-        return new chan_core(wanted, ops, ring);
+        return new chan_core(wanted, ops, ring, counted);
     } catch (...) {
         ::operator delete(ring, std::align_val_t(ops.align));
         throw;
     }
+}
+
+}  // namespace
+
+chan_core* make_chan_core(std::ptrdiff_t capacity, const element_ops& ops) {
+    return new_chan_core(capacity, ops, false);
+}
+
+chan_core* make_counted_chan_core(std::ptrdiff_t capacity, const element_ops& ops) {
+    chan_core* const c = new_chan_core(capacity, ops, true);
+    retain(c);
+    return c;
 }
 
 void retain(chan_core* c) noexcept {
@@ -281,6 +340,20 @@ void release(chan_core* c) noexcept {
     const std::size_t align = c->ops.align;
     delete c;
     ::operator delete(ring, std::align_val_t(align));
+}
+
+void retain_receiver(chan_core* c) noexcept {
+    retain(c);
+    if (c->counted) {
+        c->receive_handles.fetch_add(1, std::memory_order_relaxed);  // [C-3]
+    }
+}
+
+void release_receiver(chan_core* c) noexcept {
+    if (c->counted && c->receive_handles.fetch_sub(1) == 1) {
+        c->abandon();
+    }
+    release(c);
 }
 
 void chan_close(chan_core* c, std::exception_ptr error) {
@@ -311,6 +384,11 @@ std::size_t chan_len(chan_core* c) noexcept { return c == nullptr ? 0 : c->count
 
 std::size_t chan_cap(chan_core* c) noexcept { return c == nullptr ? 0 : c->capacity; }
 
-void throw_send_on_closed() { throw channel_closed("runnel: send on a closed channel"); }
+void throw_not_sent(const chan_core* c) {
+    if (c->abandoned) {
+        throw canceled_error();
+    }
+    throw channel_closed("runnel: send on a closed channel");
+}
 
 }  // namespace runnel::detail

@@ -11,16 +11,25 @@
 //       close)
 //   C3  A value is constructed in its new place before its owner is woken, and its old place is
 //       destroyed at once.                                               (send_now, recv_now)
-//   C4  Once closed, nobody waits.                                       (close)
+//   C4  Once closed, nobody waits.                                       (close, abandon)
+//   C5  A channel that counts its receive handles is abandoned when the last is dropped: it is
+//       closed, its buffer is destroyed, and `abandoned` says why sends fail.         (abandon)
+//       The last drop races only with the sending side, since a receive holds a handle until it
+//       returns, and a handle can only be made from another. Lock order decides: a send before
+//       abandon() is in the buffer or in line, and is destroyed or ended there; a later one finds
+//       the channel closed. A close() before it stands, and sends fail as on any closed channel;
+//       the first close() after it has nothing left to do, and is no error.
 // Locks     lock (leaf). No user code runs under it but moves and destructors that do not throw;
-//           nobody is woken under it.
+//           nobody is woken under it. What abandon() finds in the buffer is destroyed after the
+//           unlock: nobody else touches the ring of a channel that is closed and has count 0.
 // Memory order
 //   count, closed: written under the lock; try operations read them without it to fail fast. A
 //   receive reads empty (acquire), then open [C-1]: close() stores after every value that was sent
 //   before it, so "empty, and then open" was true together at the first read. A send reads open
 //   (acquire), then full [C-2], likewise. The writes are releases.
-//   handles: retain() is relaxed [C-3], because whoever copies a handle has one; release() is
-//   sequentially consistent, so the last one sees all that the others have done.
+//   handles, receive_handles: retain() is relaxed [C-3], because whoever copies a handle has one;
+//   release() is sequentially consistent, so the last one sees all that the others have done.
+//   close_error, abandoned: constant once `closed` is set, so whoever has read that reads them.
 #pragma once
 
 #include <atomic>
@@ -38,8 +47,10 @@ enum class attempt : std::uint8_t { done, closed, would_block };
 
 class chan_core {
 public:
-    chan_core(std::size_t cap, const element_ops& operations, std::byte* memory) noexcept
+    chan_core(std::size_t cap, const element_ops& operations, std::byte* memory,
+              bool counts_receivers) noexcept
         : kind(operations.kind),
+          counted(counts_receivers),
           element_size(operations.kind == element_kind::nothing ? 0 : operations.size),
           capacity(cap),
           ops(operations),
@@ -60,11 +71,14 @@ public:
 
     /// False, and nothing is done, if it is closed already.
     [[nodiscard]] bool close(std::exception_ptr why) noexcept;
+    /// Nobody can receive any more (C5).
+    void abandon() noexcept;
 
     // The hot words share a cache line.
     spin_lock lock;
     std::atomic<bool> closed = false;
     const element_kind kind;
+    const bool counted;  ///< receive_handles counts
     std::atomic<std::uint32_t> handles = 1;
     const std::size_t element_size;
     const std::size_t capacity;
@@ -76,6 +90,9 @@ public:
     const element_ops& ops;
     std::byte* const ring;
     std::exception_ptr close_error;  ///< written before `closed`
+    bool abandoned = false;          ///< written before `closed`
+    bool close_accepted = false;     ///< under the lock: close() was called after abandon()
+    std::atomic<std::uint32_t> receive_handles = 1;
 
 private:
     void move_value(void* to, void* from) const noexcept {
@@ -101,6 +118,8 @@ private:
     }
     void set_count(std::size_t n) noexcept { count.store(n, std::memory_order_release); }  // [C-1]
     void take_head(void* to) noexcept;
+    [[nodiscard]] wait_node* end_waiters() noexcept;
+    void destroy_values(std::size_t n) noexcept;
 };
 
 inline attempt chan_core::send_now(void* from, waiter*& peer, const waiter* self) noexcept {

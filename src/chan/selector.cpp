@@ -17,7 +17,6 @@ void selector::run_core(detail::select_call& call) {
     cases_.assign(entries_.size(), {});
     for (std::size_t i = 0; i < entries_.size(); ++i) {
         if (entries_[i]->enabled) {
-            cases_[i].channel = entries_[i]->channel.get();
             entries_[i]->bind(cases_[i]);
         }
     }

@@ -26,8 +26,14 @@ struct chan_call {
 
 /// Throws std::length_error for a negative or impossible capacity.
 [[nodiscard]] chan_core* make_chan_core(std::ptrdiff_t capacity, const element_ops& ops);
+/// A channel that counts its receive handles: when the last is dropped, what is buffered is
+/// destroyed, and sends end as cancelled. It starts with two shares, one of them a receiver's.
+[[nodiscard]] chan_core* make_counted_chan_core(std::ptrdiff_t capacity, const element_ops& ops);
 void retain(chan_core* c) noexcept;
 void release(chan_core* c) noexcept;
+/// The same for a share that receives; where receive handles are not counted, no more than that.
+void retain_receiver(chan_core* c) noexcept;
+void release_receiver(chan_core* c) noexcept;
 
 [[nodiscard]] suspension chan_send(chan_core* c, void* from, chan_call& call) noexcept;
 [[nodiscard]] suspension chan_recv(chan_core* c, void* to, chan_call& call) noexcept;
@@ -48,39 +54,52 @@ void chan_close_if_open(chan_core* c) noexcept;
 [[nodiscard]] std::size_t chan_len(chan_core* c) noexcept;
 [[nodiscard]] std::size_t chan_cap(chan_core* c) noexcept;
 
-[[noreturn]] void throw_send_on_closed();
+/// Throws what a send throws that was not taken: channel_closed, or canceled_error if nobody can
+/// receive any more.
+[[noreturn]] void throw_not_sent(const chan_core* c);
 /// Throws what the channel was closed with, if anything.
 void rethrow_close_error(chan_core* c);
 
-/// Counts its channel's handles.
-class chan_ref {
+/// A counted share of a channel, which Retain and Release count.
+template <void (*Retain)(chan_core*) noexcept, void (*Release)(chan_core*) noexcept>
+class basic_chan_ref {
 public:
-    chan_ref() = default;
+    basic_chan_ref() = default;
     /// Takes over one count.
-    explicit chan_ref(chan_core* c) noexcept : core_(c) {}
-    chan_ref(const chan_ref& other) noexcept : core_(other.core_) {
-        if (core_ != nullptr) {
-            retain(core_);
-        }
-    }
-    chan_ref(chan_ref&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
-    chan_ref& operator=(chan_ref other) noexcept {
+    explicit basic_chan_ref(chan_core* c) noexcept : core_(c) {}
+    basic_chan_ref(const basic_chan_ref& other) noexcept : core_(shared(other.core_)) {}
+    basic_chan_ref(basic_chan_ref&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
+    basic_chan_ref& operator=(basic_chan_ref other) noexcept {
         std::swap(core_, other.core_);
         return *this;
     }
-    ~chan_ref() {
+    ~basic_chan_ref() {
         if (core_ != nullptr) {
-            release(core_);
+            Release(core_);
         }
     }
 
-    [[nodiscard]] chan_core* get() const noexcept { return core_; }
-    friend bool operator==(const chan_ref& a, const chan_ref& b) noexcept {
-        return a.core_ == b.core_;
+    /// One more share of a channel that somebody holds; null stays null.
+    [[nodiscard]] static basic_chan_ref share(chan_core* c) noexcept {
+        return basic_chan_ref(shared(c));
     }
 
+    [[nodiscard]] chan_core* get() const noexcept { return core_; }
+
 private:
+    [[nodiscard]] static chan_core* shared(chan_core* c) noexcept {
+        if (c != nullptr) {
+            Retain(c);
+        }
+        return c;
+    }
+
     chan_core* core_ = nullptr;
 };
+
+/// A share of a channel. One that receives through it counts as a receiver, too, where that is
+/// counted.
+using chan_ref = basic_chan_ref<retain, release>;
+using recv_ref = basic_chan_ref<retain_receiver, release_receiver>;
 
 }  // namespace runnel::detail

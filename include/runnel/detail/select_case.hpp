@@ -159,7 +159,7 @@ public:
 
     result run(select_case& c) {
         if (!c.node.ok) {
-            throw_send_on_closed();
+            throw_not_sent(channel_);
         }
         return run_plain<H>(handler_);
     }
