@@ -201,6 +201,9 @@ template <bool Sending>
     if (peer != nullptr) {
         wake_on(current_worker(), *peer);
     }
+    if constexpr (!Sending) {
+        c->after_recv();
+    }
     return {nullptr, nullptr};
 }
 
@@ -239,6 +242,7 @@ op_status chan_try_recv(chan_core* c, void* to) noexcept {
     if (peer != nullptr) {
         wake(*peer);
     }
+    c->after_recv();
     return status_of(result, op_status::closed, op_status::empty);
 }
 
@@ -287,6 +291,7 @@ op_status chan_recv_limited(chan_core* c, void* to, const wait_limits& limits) n
         if (peer != nullptr) {
             wake(*peer);
         }
+        c->after_recv();
         return status_of(result, op_status::closed, op_status::timeout);
     }
     line_up(c->receivers, call, to, wait_kind::chan_recv, where);
@@ -336,6 +341,10 @@ void release(chan_core* c) noexcept {
     if (c->handles.fetch_sub(1) != 1) {
         return;
     }
+    if (c->hooked) {
+        c->hooks->dispose(c);
+        return;
+    }
     std::byte* const ring = c->ring;
     const std::size_t align = c->ops.align;
     delete c;
@@ -380,9 +389,11 @@ void rethrow_close_error(chan_core* c) {
     }
 }
 
-std::size_t chan_len(chan_core* c) noexcept { return c == nullptr ? 0 : c->count.load(); }
+std::size_t chan_len(chan_core* c) noexcept {
+    return c == nullptr || c->hooked ? 0 : c->count.load();
+}
 
-std::size_t chan_cap(chan_core* c) noexcept { return c == nullptr ? 0 : c->capacity; }
+std::size_t chan_cap(chan_core* c) noexcept { return c == nullptr || c->hooked ? 0 : c->capacity; }
 
 void throw_not_sent(const chan_core* c) {
     if (c->abandoned) {

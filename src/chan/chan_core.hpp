@@ -45,16 +45,27 @@ namespace runnel::detail {
 /// What a locked attempt came to.
 enum class attempt : std::uint8_t { done, closed, would_block };
 
+/// What a channel that is part of something larger (a timer) does differently. Its one-place ring
+/// is its own affair: len() and cap() are 0.
+struct chan_hooks {
+    /// The last handle has gone: destroys the whole, of which the channel is a part.
+    void (*dispose)(chan_core* c) noexcept;
+    /// A receive has taken a value without waiting. No lock is held.
+    void (*received)(chan_core* c) noexcept;
+};
+
 class chan_core {
 public:
     chan_core(std::size_t cap, const element_ops& operations, std::byte* memory,
-              bool counts_receivers) noexcept
+              bool counts_receivers, const chan_hooks* larger = nullptr) noexcept
         : kind(operations.kind),
           counted(counts_receivers),
+          hooked(larger != nullptr),
           element_size(operations.kind == element_kind::nothing ? 0 : operations.size),
           capacity(cap),
           ops(operations),
-          ring(memory) {}
+          ring(memory),
+          hooks(larger) {}
     ~chan_core();
     chan_core(const chan_core&) = delete;
     chan_core& operator=(const chan_core&) = delete;
@@ -69,6 +80,13 @@ public:
     [[nodiscard]] bool may_send() const noexcept;
     [[nodiscard]] bool may_recv() const noexcept;
 
+    /// After the unlock: somebody has received.
+    void after_recv() noexcept {
+        if (hooked) [[unlikely]] {
+            hooks->received(this);
+        }
+    }
+
     /// False, and nothing is done, if it is closed already.
     [[nodiscard]] bool close(std::exception_ptr why) noexcept;
     /// Nobody can receive any more (C5).
@@ -79,6 +97,7 @@ public:
     std::atomic<bool> closed = false;
     const element_kind kind;
     const bool counted;  ///< receive_handles counts
+    const bool hooked;   ///< `hooks` is set
     std::atomic<std::uint32_t> handles = 1;
     const std::size_t element_size;
     const std::size_t capacity;
@@ -89,6 +108,7 @@ public:
 
     const element_ops& ops;
     std::byte* const ring;
+    const chan_hooks* const hooks;
     std::exception_ptr close_error;  ///< written before `closed`
     bool abandoned = false;          ///< written before `closed`
     bool close_accepted = false;     ///< under the lock: close() was called after abandon()

@@ -87,6 +87,7 @@ bool try_case(select_call& call, std::size_t index) {
     if (peer != nullptr) {
         wake(*peer);
     }
+    c.channel->after_recv();
     return true;
 }
 
@@ -256,6 +257,7 @@ lining line_up_case(select_call& call, std::size_t i) noexcept {
     if (peer != nullptr) {
         wake(*peer);
     }
+    c.channel->after_recv();
     return lining::chosen;
 }
 
