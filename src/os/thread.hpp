@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace runnel::os {
 
@@ -22,6 +23,9 @@ struct thread_stack {
 /// False if that thread of this process sleeps in a system call; true if it runs, or would if it
 /// had a processor, or if that cannot be found out.
 [[nodiscard]] bool wants_processor(int thread_id) noexcept;
+
+/// The processor time that thread of this process has used, in nanoseconds; 0 if it has ended.
+[[nodiscard]] std::int64_t processor_time(int thread_id) noexcept;
 
 /// Sleeps for good; signals are still handled.
 [[noreturn]] void sleep_forever() noexcept;

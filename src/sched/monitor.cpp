@@ -1,7 +1,8 @@
 // sched/monitor.cpp: a thread that notices workers which are stuck in one goroutine.
 //
 // It ticks only while some worker is awake. A goroutine that computes for long, or blocks its
-// thread without saying so, holds a worker. What waits in that worker's queue then goes to the
+// thread without saying so, holds a worker. (Computing is counted in processor time: a worker that
+// the system has not let run is not stuck.) What waits in that worker's queue then goes to the
 // inject queue, where the others look; what only a free worker can see (timers, descriptors) is a
 // sleeper's business. If there are too few workers left that move, one is added; added workers
 // retire when they are not needed any more.
@@ -17,6 +18,7 @@ namespace runnel::detail {
 namespace {
 
 constexpr ticks tick = 10'000'000;
+constexpr ticks much_of_a_tick = tick / 4 * 3;
 
 }  // namespace
 
@@ -26,6 +28,7 @@ struct scheduler::observation {
     std::uint32_t served = 0;
     std::uint32_t waiting = 0;
     bool ran = false;
+    ticks used = 0;  ///< processor time when `picks` was first seen as it is
 };
 
 void scheduler::rouse_monitor() noexcept {
@@ -59,21 +62,27 @@ void scheduler::watch() noexcept {
 /// Looks at one worker: whether it is stuck, and whether something has waited in its queue for a
 /// tick.
 scheduler::sighting scheduler::observe(worker& w, observation& before) noexcept {
-    const observation now{
+    observation now{
         .picks = w.picks.load(std::memory_order_relaxed),  // [W-1]
         .served = w.queue.served(),
         .waiting = w.queue.waiting(),
         .ran = w.state.load() == worker_state::running,
     };
-    const bool stuck = now.ran && before.ran && now.picks == before.picks;
+    // On a crowded machine a worker may not have run at all. Taking its queue away then costs the
+    // order that keeps a tree of goroutines small, and more workers would make it more crowded.
+    const int thread = w.thread_id.load();
+    const ticks used = os::processor_time(thread);
+    const bool still = now.ran && before.ran && now.picks == before.picks;
+    now.used = still ? before.used : used;
+    const bool blocked = still && !os::wants_processor(thread);
+    const bool computing = still && !blocked && used - now.used >= much_of_a_tick;
+    const bool stuck = blocked || computing;
     const bool waited =
         before.waiting != 0 && now.waiting != 0 && now.served - before.served < before.waiting;
     before = now;
     w.stuck.store(stuck, std::memory_order_relaxed);
     w.attention.store(true, std::memory_order_relaxed);
-    return {.stuck = stuck,
-            .computing = stuck && os::wants_processor(w.thread_id.load()),
-            .waited = waited};
+    return {.stuck = stuck, .computing = computing, .waited = waited};
 }
 
 void scheduler::monitor_tick(std::vector<observation>& seen) noexcept {

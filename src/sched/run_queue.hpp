@@ -57,6 +57,19 @@ public:
         ready_.splice_back(list);
     }
 
+    /// What steal() has given; what has never run stays fresh.
+    void push_stolen(goroutine_list& list) noexcept {
+        const owner_guard hold(lock_);
+        set_size(waiting() + static_cast<std::uint32_t>(list.size()));
+        while (goroutine* const g = list.pop_front()) {
+            if (g->on == nullptr) {
+                fresh_.push_front(g);
+            } else {
+                ready_.push_back(g);
+            }
+        }
+    }
+
     void push_fresh(goroutine* g) noexcept {
         const owner_guard hold(lock_);
         fresh_.push_front(g);

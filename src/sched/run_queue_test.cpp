@@ -213,6 +213,23 @@ TEST(run_queue, a_thief_takes_fresh_ones_only_if_none_is_ready_and_the_oldest_fi
     EXPECT_EQ(drain(q), (ids{2}));
 }
 
+TEST(run_queue, what_a_thief_takes_stays_fresh_if_it_never_ran) {
+    crowd<6> g;
+    run_queue victim;
+    for (std::size_t i = 0; i < 6; ++i) {
+        victim.push_fresh(g[i]);
+    }
+    goroutine_list taken;
+    victim.steal(taken, false);
+    run_queue thief;
+    stack used{};
+    g[5]->on = &used;
+    thief.push_ready(g[5]);
+    thief.push_stolen(taken);
+    EXPECT_EQ(drain(thief), (ids{5, 2, 1, 0})) << "newest first, and behind what has run before";
+    g[5]->on = nullptr;
+}
+
 TEST(run_queue, a_thief_takes_next_only_if_it_may_and_nothing_else_is_there) {
     run_queue q;
     crowd<2> g;

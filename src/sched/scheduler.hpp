@@ -159,7 +159,7 @@ private:
     goroutine* take_injected(worker& w) noexcept;
     goroutine* search(worker& w) noexcept;
     goroutine* halt(worker& w) noexcept;
-    goroutine* keep_first(worker& w, goroutine_list& list) noexcept;
+    static goroutine* steal_from(worker& victim, worker& w, bool with_next) noexcept;
     goroutine* found(worker& w, goroutine* g) noexcept;
     bool stop_searching(worker& w) noexcept;
 

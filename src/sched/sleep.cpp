@@ -192,9 +192,7 @@ goroutine* scheduler::wait_in_poller(worker& w) noexcept {
                 continue;
             }
             get_up(w);
-            goroutine_list taken;
-            v.queue.steal(taken, after.picks == before[i].picks);
-            return keep_first(w, taken);
+            return steal_from(v, w, after.picks == before[i].picks);
         }
         nap = std::min(nap * 2, longest_nap);
     }

@@ -124,19 +124,26 @@ bool scheduler::stop_searching(worker& w) noexcept {
     return std::exchange(w.searching, false) && idle_.end_search();
 }
 
-/// The first of `list` is to run now; the rest is queued here.
-goroutine* scheduler::keep_first(worker& w, goroutine_list& list) noexcept {
-    goroutine* const first = list.pop_front();
-    if (!list.empty()) {
-        w.queue.push_ready(list);
+/// Takes from another worker's queue: the first is to run now, the rest is queued here.
+goroutine* scheduler::steal_from(worker& victim, worker& w, bool with_next) noexcept {
+    goroutine_list taken;
+    victim.queue.steal(taken, with_next);
+    goroutine* const first = taken.pop_front();
+    if (!taken.empty()) {
+        w.queue.push_stolen(taken);
     }
     return first;
 }
 
+/// The same from the inject queue, whose order is kept.
 goroutine* scheduler::take_injected(worker& w) noexcept {
     goroutine_list taken;
     inject_.take(taken, active_.load());
-    return keep_first(w, taken);
+    goroutine* const first = taken.pop_front();
+    if (!taken.empty()) {
+        w.queue.push_ready(taken);
+    }
+    return first;
 }
 
 /// Looks into the queues of the others, in random order.
@@ -150,9 +157,7 @@ goroutine* scheduler::search(worker& w) noexcept {
             if (&victim == &w || (victim.queue.waiting() <= keep_local && !stuck)) {
                 continue;
             }
-            goroutine_list taken;
-            victim.queue.steal(taken, stuck);
-            if (goroutine* const g = keep_first(w, taken); g != nullptr) {
+            if (goroutine* const g = steal_from(victim, w, stuck); g != nullptr) {
                 return g;
             }
         }
