@@ -39,9 +39,9 @@ template <receivable C, class H = detail::no_handler>
     return {ch.core(), std::forward<H>(handler)};
 }
 
-/// Sends `value` to `ch`. An rvalue of the channel's type is moved from only if this case is chosen;
-/// whatever else `value` is, it is copied when the case looks ready or has to wait (or moved, if it
-/// cannot be copied). Chosen on a closed channel, select throws channel_closed.
+/// Sends `value` to `ch`. An rvalue of the channel's type is moved from only if this case is
+/// chosen; whatever else `value` is, it is copied when the case looks ready or has to wait (or
+/// moved, if it cannot be copied). Chosen on a closed channel, select throws channel_closed.
 template <sendable C, class V, class H = detail::no_handler>
     requires std::constructible_from<typename C::value_type, V>
 [[nodiscard]] detail::send_case<typename C::value_type, V, H> on_send(const C& ch, V&& value,

@@ -134,17 +134,22 @@ op_status not_sent(const chan_core& c) noexcept {
     return c.abandoned ? op_status::canceled : op_status::closed;
 }
 
-/// `closed` is what a closed channel means for the operation.
-op_status status_of(attempt result, op_status closed, op_status blocked) noexcept {
+/// `blocked` is what it means that the operation would have to wait.
+op_status status_of_recv(attempt result, op_status blocked) noexcept {
     switch (result) {
         case attempt::done:
             return op_status::ok;
         case attempt::closed:
-            return closed;
+            return op_status::closed;
         case attempt::would_block:
             break;
     }
     return blocked;
+}
+
+/// Asks why the channel is closed only if it is: until then that may still change (C5).
+op_status status_of_send(const chan_core& c, attempt result, op_status blocked) noexcept {
+    return result == attempt::closed ? not_sent(c) : status_of_recv(result, blocked);
 }
 
 /// Parks a lined-up call within its limits and leaves the line.
@@ -228,7 +233,7 @@ op_status chan_try_send(chan_core* c, void* from) noexcept {
     if (peer != nullptr) {
         wake(*peer);
     }
-    return status_of(result, not_sent(*c), op_status::full);
+    return status_of_send(*c, result, op_status::full);
 }
 
 op_status chan_try_recv(chan_core* c, void* to) noexcept {
@@ -243,7 +248,7 @@ op_status chan_try_recv(chan_core* c, void* to) noexcept {
         wake(*peer);
     }
     c->after_recv();
-    return status_of(result, op_status::closed, op_status::empty);
+    return status_of_recv(result, op_status::empty);
 }
 
 op_status chan_send_limited(chan_core* c, void* from, const wait_limits& limits) noexcept {
@@ -265,7 +270,7 @@ op_status chan_send_limited(chan_core* c, void* from, const wait_limits& limits)
         if (peer != nullptr) {
             wake(*peer);
         }
-        return status_of(result, not_sent(*c), op_status::timeout);
+        return status_of_send(*c, result, op_status::timeout);
     }
     line_up(c->senders, call, from, wait_kind::chan_send, where);
     c->lock.unlock();
@@ -292,7 +297,7 @@ op_status chan_recv_limited(chan_core* c, void* to, const wait_limits& limits) n
             wake(*peer);
         }
         c->after_recv();
-        return status_of(result, op_status::closed, op_status::timeout);
+        return status_of_recv(result, op_status::timeout);
     }
     line_up(c->receivers, call, to, wait_kind::chan_recv, where);
     c->lock.unlock();

@@ -272,6 +272,24 @@ TEST_P(counted_chan_on_workers,
     });
 }
 
+TEST_P(counted_chan_on_workers, a_send_that_does_not_wait_may_meet_the_last_drop) {
+    run([] {
+        const std::size_t rounds = test::scaled(2'000, 300);
+        for (std::size_t round = 0; round < rounds; ++round) {
+            auto [out, in] = detail::make_counted_chan<int>(1);
+            wait_group sender;
+            sender.go([out = out] {
+                while (out.try_send(1) != op_status::canceled) {
+                    yield();
+                }
+            });
+            yield();
+            in = {};
+            sender.wait();
+        }
+    });
+}
+
 TEST_P(counted_chan_on_workers, a_close_and_the_last_drop_may_come_at_the_same_time) {
     run([] {
         const std::size_t rounds = test::scaled(20000, 2000);
