@@ -48,6 +48,7 @@ function(runnel_test_children room folder)
     foreach(source IN LISTS sources)
         get_filename_component(child "${source}" NAME_WE)
         runnel_program(${child} "${source}")
+        target_link_libraries(${child} PRIVATE runnel::testing)
         set_target_properties(${child} PROPERTIES
             RUNTIME_OUTPUT_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/children")
         add_dependencies(test_${room} ${child})

@@ -13,7 +13,7 @@
 namespace runnel::detail {
 
 chan_core::~chan_core() {
-    if ((!senders.empty() || !receivers.empty()) && !process_is_ending()) {
+    if ((!senders.empty() || !receivers.empty()) && !waiters_may_be_left()) {
         fatal("a channel was destroyed while somebody waits on it: a handle that an operation uses "
               "must live as long as the operation");
     }

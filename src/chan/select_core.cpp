@@ -181,7 +181,8 @@ std::size_t done_cases(const select_call& call) noexcept {
 }
 
 /// True if no case can proceed, all looked at in one moment (S4).
-bool nothing_ready(const select_call& call) noexcept {
+/// Throws std::bad_alloc.
+bool nothing_ready(const select_call& call) {
     if (channel_cases(call) <= 1) {
         // The attempt that found the channel blocked was that moment: a context that has not ended
         // now had not ended then.

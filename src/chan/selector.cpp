@@ -5,7 +5,9 @@
 namespace runnel {
 
 std::size_t selector::add(std::unique_ptr<entry> e) {
-    cases_.reserve(entries_.size() + 1);  // so that choose() does not allocate
+    if (cases_.capacity() == entries_.size()) {  // so that choose() does not allocate
+        cases_.reserve(2 * cases_.capacity() + 1);
+    }
     entries_.push_back(std::move(e));
     return entries_.size() - 1;
 }

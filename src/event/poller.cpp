@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <mutex>
+#include <new>
 
 namespace runnel::detail {
 
@@ -30,7 +31,11 @@ void poller::release_slot(std::uint64_t token) noexcept {
 }
 
 int poller::arm(int fd, bool read, bool write, waiter& w, arming& out) {
-    out.token = claim_slot(w);
+    try {
+        out.token = claim_slot(w);
+    } catch (const std::bad_alloc&) {
+        return -ENOMEM;
+    }
     out.fd = fd;
     armed_.fetch_add(1);
     int error = add(fd, read, write, out.token);
@@ -52,6 +57,11 @@ int poller::arm(int fd, bool read, bool write, waiter& w, arming& out) {
 
 int poller::add(int fd, bool read, bool write, std::uint64_t token) {
     const std::lock_guard hold(lock_);
+    try {
+        latest_.try_emplace(fd, no_token);
+    } catch (const std::bad_alloc&) {
+        return -ENOMEM;
+    }
     const int error = epoll_.add_once(fd, read, write, token);
     if (error == 0) {
         latest_[fd] = token;

@@ -68,6 +68,8 @@ private:
     void release_slot(std::uint64_t token) noexcept;
     int add(int fd, bool read, bool write, std::uint64_t token);
 
+    static constexpr std::uint64_t no_token = UINT64_MAX;
+
     os::epoll epoll_;
     std::atomic<std::size_t> armed_ = 0;
     spin_lock lock_;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -27,23 +28,31 @@ thread_stack this_thread_stack() noexcept {
     return {.low = low, .size = size};
 }
 
-signals_blocked::signals_blocked() noexcept {
-    static_assert(sizeof(sigset_t) <= sizeof saved_);
+signal_mask signal_mask::of_this_thread() noexcept {
+    sigset_t now;
+    ::pthread_sigmask(SIG_SETMASK, nullptr, &now);
+    signal_mask mask;
+    static_assert(sizeof now <= sizeof mask.bits_);
+    std::memcpy(mask.bits_, &now, sizeof now);
+    return mask;
+}
+
+void signal_mask::apply() const noexcept {
+    sigset_t wanted;
+    std::memcpy(&wanted, bits_, sizeof wanted);
+    ::pthread_sigmask(SIG_SETMASK, &wanted, nullptr);
+}
+
+signals_blocked::signals_blocked() noexcept : saved_(signal_mask::of_this_thread()) {
     sigset_t all;
     ::sigfillset(&all);
     for (const int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGPROF}) {
         ::sigdelset(&all, own);
     }
-    sigset_t before;
-    ::pthread_sigmask(SIG_BLOCK, &all, &before);
-    std::memcpy(saved_, &before, sizeof before);
+    ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
 }
 
-signals_blocked::~signals_blocked() {
-    sigset_t before;
-    std::memcpy(&before, saved_, sizeof before);
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-}
+signals_blocked::~signals_blocked() { saved_.apply(); }
 
 bool is_main_thread() noexcept { return ::gettid() == ::getpid(); }
 

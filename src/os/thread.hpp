@@ -30,8 +30,18 @@ struct thread_stack {
 /// Sleeps for good; signals are still handled.
 [[noreturn]] void sleep_forever() noexcept;
 
+/// Which signals a thread has blocked.
+class signal_mask {
+public:
+    [[nodiscard]] static signal_mask of_this_thread() noexcept;
+    void apply() const noexcept;
+
+private:
+    alignas(16) unsigned char bits_[128];
+};
+
 /// Blocks all signals but those that the thread itself causes (SIGSEGV and its like) while it
-/// lives: a thread created meanwhile inherits that, so handlers run on the program's own threads.
+/// lives: a thread created meanwhile inherits that.
 class signals_blocked {
 public:
     signals_blocked() noexcept;
@@ -40,7 +50,7 @@ public:
     signals_blocked& operator=(const signals_blocked&) = delete;
 
 private:
-    alignas(16) unsigned char saved_[128];
+    const signal_mask saved_;
 };
 
 /// How many threads the process has; SIZE_MAX if that cannot be read.

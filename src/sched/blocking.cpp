@@ -8,12 +8,12 @@
 //       end while calls are still under way.
 // Locks     lock_ (leaf).
 #include <condition_variable>
-#include <deque>
 #include <mutex>
 #include <thread>
 
 #include <runnel/runtime.hpp>
 
+#include "src/base/list.hpp"
 #include "src/os/thread.hpp"
 #include "src/sched/current.hpp"
 #include "src/sched/scheduler.hpp"
@@ -25,6 +25,8 @@ struct job {
     void (*body)(void*);
     void* argument;
     waiter done;
+    job* next = nullptr;
+    job* prev = nullptr;
 };
 
 class blocking_pool {
@@ -35,7 +37,7 @@ public:
         if (idle_ >= jobs_.size()) {
             arrived_.notify_one();
         } else if (threads_ < max_threads) {
-            start_thread();
+            start_thread(j);
         }
     }
 
@@ -48,15 +50,16 @@ private:
     static constexpr std::size_t max_threads = 512;
     static constexpr std::chrono::seconds patience{10};
 
-    void start_thread() {
+    /// It has the signals of the goroutine's worker: `f` may start child processes, which inherit
+    /// them, and a handler has a thread's stack here.
+    void start_thread(job& j) {
         ++threads_;
         try {
-            const os::signals_blocked quiet;
             std::thread([this] { serve(); }).detach();
         } catch (...) {
             --threads_;
             if (threads_ == 0) {
-                jobs_.pop_back();
+                jobs_.remove(&j);
                 throw;  // nobody would ever run it
             }
         }
@@ -73,8 +76,7 @@ private:
                 --threads_;
                 return;
             }
-            job* const j = jobs_.front();
-            jobs_.pop_front();
+            job* const j = jobs_.pop_front();
             hold.unlock();
             j->body(j->argument);
             wake(j->done);
@@ -85,7 +87,7 @@ private:
     std::mutex lock_;
     std::condition_variable arrived_;
     // Protected by lock_.
-    std::deque<job*> jobs_;
+    intrusive_list<job> jobs_;
     std::size_t threads_ = 0;
     std::size_t idle_ = 0;
 };
@@ -106,7 +108,7 @@ void run_blocking(void (*body)(void*), void* argument) {
         return;
     }
     scheduler& home = on->home;
-    job j{.body = body, .argument = argument, .done = {}};
+    job j{.body = body, .argument = argument, .done = {}, .next = nullptr, .prev = nullptr};
     begin_wait(j.done, wait_kind::blocking, __builtin_return_address(0));
     home.blocking_calls.fetch_add(1);
     try {

@@ -12,6 +12,7 @@
 #include "src/os/clock.hpp"
 #include "src/os/futex.hpp"
 #include "src/os/thread.hpp"
+#include "src/sched/report.hpp"
 #include "src/sched/scheduler.hpp"
 
 namespace runnel::detail {
@@ -19,17 +20,9 @@ namespace {
 
 constexpr ticks tick = 10'000'000;
 constexpr ticks much_of_a_tick = tick / 4 * 3;
+constexpr ticks look_again = 1'000'000'000;  // for threads that have ended, while all are asleep
 
 }  // namespace
-
-/// What the monitor saw of a worker at its last tick.
-struct scheduler::observation {
-    std::uint64_t picks = 0;
-    std::uint32_t served = 0;
-    std::uint32_t waiting = 0;
-    bool ran = false;
-    ticks used = 0;  ///< processor time when `picks` was first seen as it is
-};
 
 void scheduler::rouse_monitor() noexcept {
     if (monitor_asleep_.load() != 0) {
@@ -38,15 +31,14 @@ void scheduler::rouse_monitor() noexcept {
     }
 }
 
-void scheduler::watch() noexcept {
+void scheduler::watch(std::vector<observation> seen) noexcept {
     os::name_this_thread("runnel-monitor");
-    std::vector<observation> seen(workers_.size());
     while (!stopping()) {
         if (idle_.now().sleeping >= active_.load()) {
             // Announce first, then look again: whoever wakes up looks at the announcement after.
             monitor_asleep_.store(1);
             if (idle_.now_ordered().sleeping >= active_.load() && !stopping()) {
-                os::futex_wait(monitor_asleep_, 1);
+                watch_from_bed();
             }
             monitor_asleep_.store(0);
             continue;
@@ -56,6 +48,17 @@ void scheduler::watch() noexcept {
     }
     if (halting_.load()) {
         os::sleep_forever();
+    }
+}
+
+/// Sleeps until a worker gets up. If only somebody outside can cause that, threads that end are
+/// watched for: the last one to end turns the wait into a deadlock. While all are asleep, nothing
+/// else that this depends on changes.
+void scheduler::watch_from_bed() noexcept {
+    const bool watched = !is_virtual() && needs_help_from_outside(*this);
+    os::futex_wait(monitor_asleep_, 1, watched ? look_again : -1);
+    if (watched && monitor_asleep_.load() != 0 && !stopping()) {
+        static_cast<void>(quiescent());
     }
 }
 

@@ -7,13 +7,15 @@
 
 #include "src/base/fatal.hpp"
 #include "src/os/pages.hpp"
+#include "src/os/signal_frame.hpp"
 #include "src/sched/current.hpp"
 #include "src/sched/worker.hpp"
 
 namespace runnel::detail {
 namespace {
 
-constexpr std::size_t alternate_bytes = 64 * 1024;  // sanitizers' own handlers need room
+constexpr std::size_t alternate_bytes = 64 * 1024;          // sanitizers' own handlers need room
+constexpr std::uintptr_t largest_signal_frame = 16 * 1024;  // with all vector and tile registers
 struct sigaction previous_segv;
 struct sigaction previous_bus;
 
@@ -21,6 +23,13 @@ bool in_guard(const goroutine& g, const void* address) noexcept {
     const auto at = reinterpret_cast<std::uintptr_t>(address);
     const auto low = reinterpret_cast<std::uintptr_t>(g.on->low);
     return at < low && at >= low - guard_bytes;
+}
+
+/// The system had no room on the goroutine's stack for the frame of a signal's handler.
+bool no_room_for_handler(const goroutine& g, const siginfo_t& info, const void* context) noexcept {
+    const auto sp = reinterpret_cast<std::uintptr_t>(os::sp_without_room(info, context));
+    const auto low = reinterpret_cast<std::uintptr_t>(g.on->low);
+    return sp >= low && sp - low < largest_signal_frame;
 }
 
 void report_overflow(const goroutine& g) noexcept {
@@ -47,7 +56,8 @@ void on_fault(int signal, siginfo_t* info, void* context) {
     const struct sigaction& previous = signal == SIGSEGV ? previous_segv : previous_bus;
     const worker* const w = current_worker();
     if (w != nullptr && w->current != nullptr && w->current->on != nullptr &&
-        in_guard(*w->current, info->si_addr)) {
+        (in_guard(*w->current, info->si_addr) ||
+         no_room_for_handler(*w->current, *info, context))) {
         report_overflow(*w->current);
         ::signal(signal, SIG_DFL);  // returning faults again and ends the process with a core
         return;

@@ -1,14 +1,29 @@
 // sched/park.cpp: blocking, for goroutines and for plain threads alike.
 #include <runnel/detail/park.hpp>
 
+#include <new>
 #include <thread>
 
+#include "src/base/fatal.hpp"
 #include "src/os/clock.hpp"
 #include "src/sched/park.hpp"
 #include "src/sched/switch.hpp"
 #include "src/sched/timers.hpp"
 
 namespace runnel::detail {
+
+namespace {
+
+bool armed(wait_timer& timer) noexcept {
+    try {
+        arm_timer(timer);
+        return true;
+    } catch (const std::bad_alloc&) {
+        return false;
+    }
+}
+
+}  // namespace
 
 void begin_wait(waiter& w, wait_kind kind, const void* where) noexcept {
     begin_wait_on(current_worker(), w, kind, where);
@@ -39,7 +54,9 @@ void park_until(waiter& w, ticks deadline) noexcept {
     }
     wait_timer timer(w);
     timer.when = deadline;
-    arm_timer(timer);
+    if (!armed(timer)) {  // the wait must not begin, and its caller cannot be told
+        fatal("out of memory: no timer can be armed for a wait with a deadline");
+    }
     park_here(w);
     static_cast<void>(disarm_timer(timer));
 }

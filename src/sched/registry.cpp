@@ -26,6 +26,7 @@ struct registry {
     // Set once, under lock.
     std::atomic<scheduler*> process = nullptr;
     std::atomic<bool> ending = false;
+    std::atomic<std::size_t> abandoned_threads = 0;
 };
 
 registry& the_registry() {
@@ -81,6 +82,15 @@ std::size_t scheduler_count() noexcept {
     return r.all.size();
 }
 
+void abandon_scheduler(const scheduler& s) noexcept {
+    registry& r = the_registry();
+    const std::lock_guard hold(r.lock);
+    std::erase(r.all, &s);
+    r.abandoned_threads.fetch_add(s.threads());
+}
+
+std::size_t abandoned_threads() noexcept { return the_registry().abandoned_threads.load(); }
+
 scheduler& process_scheduler() {
     scheduler* const s = the_registry().process.load();
     return s != nullptr ? *s : create_process_scheduler();
@@ -95,6 +105,8 @@ void stop_process_scheduler() noexcept {
 }
 
 bool process_is_ending() noexcept { return the_registry().ending.load(); }
+
+bool waiters_may_be_left() noexcept { return process_is_ending() || abandoned_threads() != 0; }
 
 scheduler& current_scheduler() {
     worker* const w = current_worker();

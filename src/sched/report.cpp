@@ -1,6 +1,7 @@
 #include "src/sched/report.hpp"
 
 #include <array>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -96,17 +97,23 @@ void report_untaken(const char* whose) noexcept {
     fatal("uncaught exception in " + std::string(whose) + ": " + handled_what());
 }
 
-bool is_deadlocked(const scheduler& s) noexcept {
-    const std::size_t mains = s.mains.load();
-    if (mains == 0 || s.blocking_calls.load() != 0 || s.earliest_timer() != never ||
-        s.armed_waits() != 0 || scheduler_count() != 1) {
-        return false;
-    }
-    // Any thread that is not ours, and does not wait in run(), might still call in.
-    return os::thread_count() <= s.threads() + blocking_threads() + mains + sanitizer_threads;
+bool needs_help_from_outside(const scheduler& s) noexcept {
+    return s.mains.load() != 0 && s.blocking_calls.load() == 0 && s.earliest_timer() == never &&
+           s.armed_waits() == 0;
+}
+
+bool nobody_outside(const scheduler& s, std::size_t waiting) noexcept {
+    // Any thread that is not ours, and does not wait for `s`, might still call in.
+    return scheduler_count() == 1 && os::thread_count() <= s.threads() + blocking_threads() +
+                                                               abandoned_threads() + waiting +
+                                                               sanitizer_threads;
 }
 
 void report_deadlock(scheduler& s) noexcept {
+    static std::atomic<bool> reported = false;
+    if (reported.exchange(true)) {
+        os::sleep_forever();  // the worker that fell asleep last and the monitor may both find it
+    }
     print_error("all goroutines are asleep: deadlock");
     for (const std::string& line : describe_all(s)) {
         print_error(line);

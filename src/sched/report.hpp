@@ -1,6 +1,7 @@
 // sched/report.hpp: who waits where: uncaught exceptions, deadlocks, goroutines left over.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -24,10 +25,13 @@ class scheduler;
 /// The exception being handled was kept for somebody who never asked: reports it and terminates.
 [[noreturn]] void report_untaken(const char* whose) noexcept;
 
-/// True if nothing can ever happen again: main is blocked in run, and nothing and nobody is left
-/// that could wake anybody: no timer, descriptor or blocking call, and no thread but the runtime's
-/// own. All workers of `s` sleep.
-[[nodiscard]] bool is_deadlocked(const scheduler& s) noexcept;
+/// All workers of `s` sleep. True if only somebody outside can make anything happen: main is
+/// blocked in run, and there is no timer, descriptor or blocking call to wait for.
+[[nodiscard]] bool needs_help_from_outside(const scheduler& s) noexcept;
+
+/// True if nobody is outside: no other runtime, and no thread but the runtimes' own and, at most,
+/// `waiting` threads that wait for `s`.
+[[nodiscard]] bool nobody_outside(const scheduler& s, std::size_t waiting) noexcept;
 
 /// Reports who waits where and ends the process with status 2.
 [[noreturn]] void report_deadlock(scheduler& s) noexcept;

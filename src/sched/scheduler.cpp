@@ -66,6 +66,7 @@ scheduler::scheduler(const runtime_options& options, virtual_time* clock)
       clock_(clock),
       base_workers_(choose_workers(options)),
       seed_(choose_seed(options)),
+      signals_(os::signal_mask::of_this_thread()),
       depot_(choose_policy(options)) {
     static const bool installed = (install_overflow_handler(), true);
     static_cast<void>(installed);
@@ -74,8 +75,10 @@ scheduler::scheduler(const runtime_options& options, virtual_time* clock)
         for (std::size_t i = 0; i < base_workers_; ++i) {
             launch();
         }
-        const os::signals_blocked quiet;
-        monitor_ = std::thread([this] { watch(); });
+        std::vector<observation> seen(workers_.size());
+        const os::signals_blocked quiet;  // the monitor runs nobody's code
+        monitor_ =
+            std::thread([this, seen = std::move(seen)]() mutable { watch(std::move(seen)); });
     } catch (...) {
         stop();
         unregister_scheduler(this);
@@ -100,7 +103,7 @@ void scheduler::launch() {
     auto w = std::make_unique<worker>(*this, number, seed_ + number * 0x9e3779b97f4a7c15ULL);
     w->word.store(word_asleep);
     {
-        const os::signals_blocked quiet;
+        const os::signals_blocked quiet;  // until it has its alternate stack
         w->thread = std::thread([this, self = w.get()] {
             os::name_this_thread("runnel-worker");
             work(*self);
@@ -167,29 +170,58 @@ void scheduler::stop() noexcept {
 }
 
 void scheduler::stop_for_exit() noexcept {
-    constexpr ticks patience = 100'000'000;  // for goroutines that compute and do not look up
+    constexpr ticks between_looks = 10'000'000;
+    for (std::size_t i = 0; i < worker_count(); ++i) {
+        worker& w = worker_at(i);
+        w.used_before_halt = os::processor_time(w.thread_id.load());
+    }
     halting_.store(true);
     ring_all();
-    const worker* const self = current_worker();
-    const std::size_t others = worker_count() - (self != nullptr && &self->home == this ? 1 : 0);
-    const ticks until = os::monotonic_now() + patience;
+    const ticks begin = os::monotonic_now();
     for (;;) {
         const std::uint32_t halted = halted_.load();
-        const ticks left = until - os::monotonic_now();
-        if (halted >= others || left <= 0) {
+        if (!may_still_halt(os::monotonic_now() - begin)) {
             break;
         }
-        os::futex_wait(halted_, halted, left);
+        os::futex_wait(halted_, halted, between_looks);
     }
+    const worker* const self = current_worker();
     keep_stacks_for_leak_check();
     if (self != nullptr && &self->home == this) {
         set_current_worker(nullptr);  // what is left of the process runs as on a plain thread
     }
 }
 
+/// True if it is worth while to wait for some worker: it has not halted, but will when it is at a
+/// scheduling point. Not for goroutines that compute and do not look up, or are in a system call;
+/// but on a busy machine a worker may have to wait for a processor first.
+bool scheduler::may_still_halt(ticks waited) const noexcept {
+    constexpr ticks patience = 100'000'000;
+    constexpr ticks enough = 100 * patience;
+    constexpr ticks turn = 10'000'000;  // of processor time, in which one looks up if ever
+    for (std::size_t i = 0; i < worker_count(); ++i) {
+        worker& w = worker_at(i);
+        if (&w == current_worker() || w.state.load() == worker_state::halted) {
+            continue;
+        }
+        const bool gets_no_turn =
+            os::wants_processor(w.thread_id.load()) &&
+            os::processor_time(w.thread_id.load()) - w.used_before_halt < turn;
+        if (waited < patience || (gets_no_turn && waited < enough)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void scheduler::abandon() noexcept {
+    stop_for_exit();
+    abandon_scheduler(*this);
+}
+
 /// The end of a worker when the process ends: it never runs anything again.
 goroutine* scheduler::halt(worker& w) noexcept {
-    static_cast<void>(w);
+    w.state.store(worker_state::halted);
     halted_.fetch_add(1);
     os::futex_wake(&halted_);
     os::sleep_forever();

@@ -38,6 +38,7 @@
 #include "src/event/timer_heap.hpp"
 #include "src/fiber/entry.hpp"
 #include "src/fiber/goroutine.hpp"
+#include "src/os/thread.hpp"
 #include "src/sched/idle.hpp"
 #include "src/sched/registry.hpp"
 #include "src/sched/run_queue.hpp"
@@ -114,6 +115,10 @@ public:
 
     /// True if every worker sleeps and nothing is runnable.
     [[nodiscard]] bool all_asleep() const noexcept;
+    /// The same, for good: nobody outside can make anything runnable (nobody_outside).
+    [[nodiscard]] bool stands_still_alone(std::size_t waiting) const noexcept;
+    /// Moves whenever anything is made runnable from outside, or runs.
+    [[nodiscard]] std::uint64_t movements() const noexcept;
 
     template <class F>
     void for_each_goroutine(F f) {
@@ -126,6 +131,9 @@ public:
     void stop() noexcept;
     /// The process ends: every worker stops at its next scheduling point, for good.
     void stop_for_exit() noexcept;
+    /// The goroutines that are left will never go on, and what is on their stacks is never
+    /// destroyed: the scheduler must stay as it is for ever.
+    void abandon() noexcept;
 
     [[nodiscard]] const runtime_options& options() const noexcept { return options_; }
 
@@ -173,19 +181,25 @@ private:
     goroutine* wait_in_poller(worker& w) noexcept;
     ticks poll_limit(ticks nap) noexcept;
     bool quiescent() noexcept;
-    [[nodiscard]] std::uint64_t movements() const noexcept;
     void get_up(worker& w) noexcept;
     void wake_worker(worker* w) noexcept;
     void inject_announce() noexcept { wake_worker(idle_.announce()); }
 
     // monitor.cpp
-    struct observation;
+    struct observation {  ///< what the monitor saw of a worker at its last tick
+        std::uint64_t picks = 0;
+        std::uint32_t served = 0;
+        std::uint32_t waiting = 0;
+        bool ran = false;
+        ticks used = 0;  ///< processor time when `picks` was first seen as it is
+    };
     struct sighting {
         bool stuck;      ///< in one goroutine since the last tick
         bool computing;  ///< stuck, but not in a system call
         bool waited;     ///< something has waited in its queue since the last tick
     };
-    void watch() noexcept;
+    void watch(std::vector<observation> seen) noexcept;
+    void watch_from_bed() noexcept;
     static sighting observe(worker& w, observation& before) noexcept;
     void hand_over_queue(worker& w) noexcept;
     void help(bool waited, bool too_few) noexcept;
@@ -197,6 +211,7 @@ private:
     void launch();
     void delete_workers() noexcept;
     void ring_all() noexcept;
+    [[nodiscard]] bool may_still_halt(ticks waited) const noexcept;
     void keep_stacks_for_leak_check() noexcept;
     [[nodiscard]] bool stopping() const noexcept { return stopping_.load(); }
     [[nodiscard]] std::size_t worker_count() const noexcept { return worker_count_.load(); }
@@ -207,6 +222,7 @@ private:
     virtual_time* const clock_;
     const std::size_t base_workers_;
     std::uint64_t seed_;
+    const os::signal_mask signals_;  ///< of whoever made the runtime: what workers have too
 
     goroutine_pool records_;
     stack_depot depot_;

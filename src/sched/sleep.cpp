@@ -212,13 +212,17 @@ bool scheduler::quiescent() noexcept {
     if (is_virtual()) {
         return clock_->quiescent();
     }
-    // Between two looks a thread may wake somebody and end, or a worker get up, run and sleep
-    // again: then all looks are true, but something has moved.
-    const std::uint64_t before = movements();
-    if (all_asleep() && is_deadlocked(*this) && movements() == before && all_asleep()) {
+    if (needs_help_from_outside(*this) && stands_still_alone(mains.load())) {
         report_deadlock(*this);
     }
     return false;
+}
+
+bool scheduler::stands_still_alone(std::size_t waiting) const noexcept {
+    // Between two looks a thread may wake somebody and end, or a worker get up, run and sleep
+    // again: then all looks are true, but something has moved.
+    const std::uint64_t before = movements();
+    return all_asleep() && nobody_outside(*this, waiting) && movements() == before && all_asleep();
 }
 
 }  // namespace runnel::detail

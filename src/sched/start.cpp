@@ -38,12 +38,15 @@ void check_stack_size(const char* what, std::size_t size) {
 }
 
 goroutine* scheduler::take_record(worker* w) {
+    // Counted only once nothing can fail: a count too many would never be finished.
     if (w != nullptr) {
+        goroutine* const g = w->records.take();
         w->count(w->started);
-        return w->records.take();
+        return g;
     }
+    goroutine* const g = records_.take(1);
     foreign_started_.fetch_add(1);
-    return records_.take(1);
+    return g;
 }
 
 void scheduler::set_up(goroutine& g, worker* w, const start_info& info) {

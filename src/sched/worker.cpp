@@ -41,6 +41,7 @@ void scheduler::work(worker& w) noexcept {
     w.loop_sanitizer.size = own.size;
     os::sharpen_timers();
     const alternate_stack for_overflows;
+    signals_.apply();
     for (;;) {
         goroutine* g = std::exchange(w.handoff, nullptr);
         if (g == nullptr) {

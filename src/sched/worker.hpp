@@ -22,7 +22,7 @@ namespace runnel::detail {
 
 class scheduler;
 
-enum class worker_state : std::uint8_t { running, searching, sleeping, retired };
+enum class worker_state : std::uint8_t { running, searching, sleeping, retired, halted };
 
 /// What the word that a sleeping worker waits on says.
 enum : std::uint32_t { word_awake, word_woken, word_asleep, word_polling };
@@ -79,6 +79,8 @@ struct alignas(64) worker {
     worker* next = nullptr;
     worker* prev = nullptr;
     bool listed = false;
+
+    ticks used_before_halt = 0;  ///< processor time; whoever ends the process notes it
 
     std::thread thread;
     std::atomic<int> thread_id = 0;

@@ -10,7 +10,7 @@
 namespace runnel {
 
 condition_variable::~condition_variable() {
-    if (!waiters_.empty() && !detail::process_is_ending()) {
+    if (!waiters_.empty() && !detail::waiters_may_be_left()) {
         detail::fatal("a condition_variable was destroyed while somebody waits on it");
     }
 }

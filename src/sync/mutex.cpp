@@ -26,7 +26,7 @@ constexpr int patience = 4;
 }  // namespace
 
 mutex::~mutex() {
-    if (word_.load() != 0 && !detail::process_is_ending()) {
+    if (word_.load() != 0 && !detail::waiters_may_be_left()) {
         detail::fatal("a mutex was destroyed while it is locked or waited for");
     }
 }

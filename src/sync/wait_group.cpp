@@ -45,7 +45,7 @@ std::uint64_t after_adding(std::uint64_t word, std::int32_t n) {
 }  // namespace
 
 wait_group::~wait_group() {
-    if ((word_.load() & waiter_mask) != 0 && !detail::process_is_ending()) {
+    if ((word_.load() & waiter_mask) != 0 && !detail::waiters_may_be_left()) {
         detail::fatal("a wait_group was destroyed while somebody waits on it");
     }
 }

@@ -10,16 +10,21 @@
 //   V2  Nothing outside the runtime makes its goroutines runnable while none of them waits for a
 //       mutex, a descriptor or a blocking call: then "all asleep" is final, and not only for the
 //       moment.
+//       Who waits for a mutex that nobody unlocks is found by the thread that waits in run().
+//       (find_stall)
 //   V3  Once the root has ended, time stands still: what is then blocked is left over.
 // Locks     lock_, above all of the scheduler's. Settlers are woken under it by pushing into a run
 //           queue.
 #include <runnel/testing/bubble.hpp>
 
+#include <chrono>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 
 #include <runnel/detail/event.hpp>
+#include <runnel/detail/limits.hpp>
 
 #include "src/sched/current.hpp"
 #include "src/sched/report.hpp"
@@ -30,6 +35,8 @@ namespace {
 
 // Midnight UTC, 1 January 2000, as Go's bubbles begin.
 constexpr detail::ticks start_of_time = 946'684'800LL * 1'000'000'000;
+
+constexpr std::chrono::milliseconds look_for_stall{20};  // real time, and how often
 
 std::string join_lines(const std::string& what, const std::vector<std::string>& lines) {
     std::string text = what;
@@ -70,7 +77,6 @@ public:
 
     /// After a run that has failed.
     [[nodiscard]] bool stranded() const noexcept { return stranded_; }
-    void halt() noexcept { scheduler_->stop_for_exit(); }
     void run(const detail::start_info& info, void (*body)(void*), void* argument);
     void settle(const void* where);
 
@@ -82,7 +88,15 @@ private:
         std::exception_ptr error;
     };
 
+    /// Since when nothing has moved.
+    struct stall {
+        std::optional<std::chrono::steady_clock::time_point> since;
+        std::uint64_t moves = 0;
+    };
+
     static void run_root(void* argument);
+    void find_stall(stall& seen);
+    bool waits_for_mutex_only();
     bool quiescent();
     bool all_durably_blocked();
     bool wake_settlers();
@@ -171,18 +185,60 @@ void bubble::state::run(const detail::start_info& info, void (*body)(void*), voi
         // Under the lock: nobody must find everything asleep before the root is in a queue.
         detail::start_on(*scheduler_, info, "root", &state::run_root, &root);
     }
-    over.wait({}, detail::wait_kind::join, nullptr);
+    stall seen;
+    while (!over.wait(detail::after(look_for_stall), detail::wait_kind::join, nullptr)) {
+        find_stall(seen);
+    }
     std::string verdict;
     {
         const std::lock_guard hold(lock_);
         verdict = verdict_;
     }
-    if (!verdict.empty() && !root.error) {  // the root's own failure is why the others are left
-        throw bubble_error(verdict, detail::describe_all(*scheduler_));
+    std::vector<std::string> left;
+    if (!verdict.empty()) {
+        left = detail::describe_all(*scheduler_);
+        scheduler_->abandon();
     }
-    if (root.error) {
+    if (root.error) {  // the root's own failure is why the others are left
         std::rethrow_exception(std::move(root.error));
     }
+    if (!verdict.empty()) {
+        throw bubble_error(verdict, std::move(left));
+    }
+}
+
+/// Who waits for a mutex may be woken from outside (V2); but for how long does one wait for that?
+/// Not at all if nobody is outside; else until nothing has moved for the bubble's shutdown_limit,
+/// in real time.
+void bubble::state::find_stall(stall& seen) {
+    const std::lock_guard hold(lock_);
+    const std::uint64_t moves = scheduler_->movements();
+    if (!running_ || !scheduler_->all_asleep() || !waits_for_mutex_only()) {
+        seen = {};
+        return;
+    }
+    const auto at = std::chrono::steady_clock::now();
+    if (!seen.since || seen.moves != moves) {
+        seen = {.since = at, .moves = moves};
+    }
+    constexpr std::size_t in_run = 1;
+    if (at - *seen.since >= scheduler_->options().shutdown_limit ||
+        scheduler_->stands_still_alone(in_run)) {
+        finish("bubble: deadlock: a mutex is waited for that nobody unlocks; meanwhile time stands "
+               "still");
+    }
+}
+
+/// True if nothing but the unlocking of a mutex keeps this from being a deadlock.
+bool bubble::state::waits_for_mutex_only() {
+    bool mutex = false;
+    bool other = false;
+    scheduler_->for_each_goroutine([&](const detail::goroutine& g) {
+        const bool blocked = durably_blocked(g);
+        mutex = mutex || g.waiting_now() == detail::wait_kind::mutex;
+        other = other || (!blocked && g.waiting_now() != detail::wait_kind::mutex);
+    });
+    return mutex && !other;
 }
 
 void bubble::state::settle(const void* where) {
@@ -206,7 +262,6 @@ bubble::~bubble() {
     if (state_->stranded()) {
         // The stacks of those left behind hold objects that nobody can destroy: leave it all as it
         // is.
-        state_->halt();
         static_cast<void>(state_.release());
     }
 }

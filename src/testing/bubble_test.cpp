@@ -42,8 +42,9 @@ protected:
     }
     /// Runs `body`, which must fail; returns how.
     template <class F>
-    bubble_error failure_of(F body) {
-        bubble b(options());
+    bubble_error failure_of(F body, runtime_options with = {}) {
+        with.workers = options().workers;
+        bubble b(with);
         try {
             b.run(body);
         } catch (const bubble_error& error) {
@@ -222,6 +223,53 @@ TEST_P(bubble_on_workers, who_waits_for_a_mutex_keeps_time_from_moving) {
         EXPECT_EQ(locks.join(), 0h) << "time had moved before it got the lock";
     });
     outside.join();
+}
+
+TEST_P(bubble_on_workers, a_mutex_that_nobody_unlocks_is_a_deadlock) {
+    mutex m;  // outlives the bubble, locked and waited for
+    const bubble_error error = failure_of(
+        [&] {
+            m.lock();
+            go(go_options{.name = "locks"}, [&] { m.lock(); });
+            m.lock();
+        },
+        {.shutdown_limit = 30ms});
+    EXPECT_TRUE(contains(error.what(), "deadlock") && contains(error.what(), "mutex"))
+        << error.what();
+    EXPECT_EQ(error.goroutines().size(), 2u);
+    EXPECT_EQ(lines_with(error.goroutines(), "locks", "mutex lock"), 1u) << error.what();
+    EXPECT_EQ(lines_with(error.goroutines(), "root", "mutex lock"), 1u) << error.what();
+}
+
+TEST_P(bubble_on_workers, a_mutex_is_a_deadlock_though_a_timer_is_pending_or_somebody_settles) {
+    mutex m;
+    m.lock();
+    bubble b({.workers = static_cast<std::size_t>(GetParam()), .shutdown_limit = 30ms});
+    const auto deadlock = [&] {
+        go(go_options{.name = "sleeps"}, [] { sleep_for(1h); });
+        go(go_options{.name = "locks"}, [&] { m.lock(); });
+        b.settle();
+    };
+    try {
+        b.run(deadlock);
+        ADD_FAILURE() << "the bubble found nothing wrong";
+    } catch (const bubble_error& error) {
+        EXPECT_EQ(lines_with(error.goroutines(), "locks", "mutex lock"), 1u) << error.what();
+        EXPECT_EQ(lines_with(error.goroutines(), "sleeps", "sleep"), 1u) << error.what();
+        EXPECT_EQ(lines_with(error.goroutines(), "root", "settle"), 1u) << error.what();
+    }
+}
+
+TEST_P(bubble_on_workers, that_has_failed_counts_no_more) {
+    const std::size_t goroutines = debug::live_goroutines();
+    bubble b(options());
+    EXPECT_THROW(b.run([] {
+        go([] { chan<int>().recv(); });
+        chan<int>().recv();
+    }),
+                 bubble_error);
+    EXPECT_EQ(debug::live_goroutines(), goroutines);
+    EXPECT_EQ(lines_with(debug::goroutines(), "root", "chan recv (nil chan)"), 0u);
 }
 
 TEST_P(bubble_on_workers, a_blocking_call_keeps_time_from_moving) {

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include <runnel/runnel.hpp>
+#include <runnel/testing/bubble.hpp>
 
 #include "test/behaviour/scenario.hpp"
 
@@ -286,6 +287,44 @@ int no_deadlock_after_a_thread_has_called_in(scenario_argument) {
     return status;
 }
 
+int deadlock_after_a_thread_has_ended(scenario_argument) {
+    // It never calls in, and ends when main has been blocked for a while.
+    std::thread([] { std::this_thread::sleep_for(200ms); }).detach();
+    auto never = make_chan<int>();
+    run([=] { static_cast<void>(never.recv()); });
+    return survived;
+}
+
+int deadlock_after_a_bubble_has_failed(scenario_argument) {
+    auto never = make_chan<int>();
+    try {
+        testing::bubble failing;
+        failing.run([=] {
+            go(go_options{.name = "of-the-bubble"}, [=] { static_cast<void>(never.recv()); });
+            static_cast<void>(never.recv());
+        });
+        return survived;
+    } catch (const testing::bubble_error&) {
+    }
+    run([=] { static_cast<void>(never.recv()); });
+    return survived;
+}
+
+int bubble_deadlock_on_a_mutex(scenario_argument) {
+    mutex m;
+    testing::bubble failing{{.shutdown_limit = 24h}};
+    try {
+        failing.run([&] {
+            m.lock();
+            m.lock();
+        });
+    } catch (const testing::bubble_error& error) {
+        std::puts(error.what());
+        return 0;
+    }
+    return survived;
+}
+
 // ---- runtime instances
 
 int runtime_left_with_a_stuck_goroutine(scenario_argument) {
@@ -324,6 +363,9 @@ constexpr test::scenario scenarios[] = {
     {"no_deadlock_while_a_timer_is_pending", no_deadlock_while_a_timer_is_pending},
     {"no_deadlock_while_someone_is_blocking", no_deadlock_while_someone_is_blocking},
     {"no_deadlock_after_a_thread_has_called_in", no_deadlock_after_a_thread_has_called_in},
+    {"deadlock_after_a_thread_has_ended", deadlock_after_a_thread_has_ended},
+    {"deadlock_after_a_bubble_has_failed", deadlock_after_a_bubble_has_failed},
+    {"bubble_deadlock_on_a_mutex", bubble_deadlock_on_a_mutex},
     {"runtime_left_with_a_stuck_goroutine", runtime_left_with_a_stuck_goroutine},
 };
 

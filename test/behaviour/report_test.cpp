@@ -153,6 +153,26 @@ TEST(deadlock, is_not_reported_while_somebody_may_still_come_back) {
     }
 }
 
+TEST(deadlock, is_reported_soon_after_the_last_thread_outside_has_ended) {
+    const child_result r = run_child("crash_child", {"deadlock_after_a_thread_has_ended"});
+    EXPECT_EQ(r.exit_status, 2) << describe(r);
+    EXPECT_TRUE(r.wrote("deadlock") && r.wrote("recv")) << describe(r);
+}
+
+TEST(deadlock, is_reported_after_a_bubble_has_failed) {
+    const child_result r = run_child("crash_child", {"deadlock_after_a_bubble_has_failed"});
+    EXPECT_EQ(r.exit_status, 2) << describe(r);
+    EXPECT_TRUE(r.wrote("'main' [chan recv]")) << describe(r);
+    EXPECT_FALSE(r.wrote("of-the-bubble")) << describe(r);
+}
+
+TEST(deadlock, of_a_bubble_on_a_mutex_is_found_at_once_if_nobody_is_outside) {
+    const child_result r = run_child("crash_child", {"bubble_deadlock_on_a_mutex"});
+    EXPECT_EQ(r.exit_status, 0) << describe(r);
+    EXPECT_NE(r.out.find("deadlock"), std::string::npos) << describe(r);
+    EXPECT_NE(r.out.find("mutex lock"), std::string::npos) << describe(r);
+}
+
 // ---- runtime instances
 
 TEST(runtime, left_with_a_stuck_goroutine_reports_it_and_terminates) {

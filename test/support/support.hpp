@@ -28,7 +28,8 @@ consteval bool under_sanitizer() {
 #endif
 }
 
-/// The size a test runs at: `full`, or `reduced` under a sanitizer, which it then says on stdout.
+/// The size a test runs at, or the limit that it holds: `full`, or another one under a sanitizer,
+/// which it then says on stdout.
 inline std::size_t scaled(std::size_t full, std::size_t reduced) {
     if constexpr (under_sanitizer()) {
         std::printf("[ scaled   ] %zu instead of %zu under a sanitizer\n", reduced, full);

@@ -44,7 +44,8 @@ struct select_call {
 };
 
 /// Chooses a ready case, or lines up in all of them and parks. When the suspension is over, call
-/// select_finish(). Throws only what preparing a value throws, with nothing changed.
+/// select_finish(). Throws only what preparing a value throws, or std::bad_alloc, with
+/// nothing changed but that values may have been prepared.
 [[nodiscard]] suspension select_begin(select_call& call);
 void select_finish(select_call& call) noexcept;
 

@@ -3,7 +3,9 @@
 // A bubble is a runtime of its own whose clock stands still until every goroutine in it is durably
 // blocked: on a channel, a select, a sleep, a condition, a wait_group or a join. Then time jumps to
 // the next timer. A goroutine blocked on a mutex, in a system call or in blocking() is not durably
-// blocked: somebody outside may wake it, so time waits. (Go's testing/synctest)
+// blocked: somebody outside may wake it, so time waits. (Go's testing/synctest) A
+// mutex that nobody unlocks is a deadlock all the same: at once if the process has no other thread
+// that could, else when nothing has moved for options.shutdown_limit of real time.
 #pragma once
 
 #include <memory>
