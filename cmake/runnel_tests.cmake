@@ -5,6 +5,9 @@ include(GoogleTest)
 # own flags, as sanitizers and other processors need it.
 set(RUNNEL_GTEST_SOURCE "" CACHE PATH "Folder of GoogleTest's source, empty for the installed one")
 set(RUNNEL_TEST_TIMEOUT 120 CACHE STRING "Seconds after which ctest ends a test")
+# 0: ctest starts a process for each test. Else one for each program, or for each of so many parts
+# of it: under a sanitizer a start takes longer than most tests do.
+set(RUNNEL_TEST_PARTS 0 CACHE STRING "Into how many ctest tests a test program is divided")
 
 if(RUNNEL_GTEST_SOURCE)
     set(INSTALL_GTEST OFF)
@@ -26,11 +29,30 @@ function(runnel_test_program room)
     if(room MATCHES "^(behaviour|stress)$")
         set(serial ON)
     endif()
+    if(RUNNEL_TEST_PARTS)
+        runnel_test_parts(${room} ${serial})
+        return()
+    endif()
     gtest_discover_tests(test_${room}
         TEST_PREFIX "${room}/"
         DISCOVERY_MODE PRE_TEST
         DISCOVERY_TIMEOUT 60
         PROPERTIES LABELS "${room}" TIMEOUT ${RUNNEL_TEST_TIMEOUT} RUN_SERIAL ${serial})
+endfunction()
+
+# runnel_test_parts(room serial): the tests <room>/part_0, ...; what runs alone is not divided.
+function(runnel_test_parts room serial)
+    set(parts ${RUNNEL_TEST_PARTS})
+    if(serial)
+        set(parts 1)
+    endif()
+    math(EXPR last "${parts} - 1")
+    foreach(part RANGE ${last})
+        add_test(NAME ${room}/part_${part} COMMAND test_${room})
+        set_tests_properties(${room}/part_${part} PROPERTIES
+            LABELS "${room}" TIMEOUT ${RUNNEL_TEST_TIMEOUT} RUN_SERIAL ${serial}
+            ENVIRONMENT "GTEST_TOTAL_SHARDS=${parts};GTEST_SHARD_INDEX=${part}")
+    endforeach()
 endfunction()
 
 # runnel_test_folder(room folder pattern): the same from the files that are there; none is fine.

@@ -2,6 +2,7 @@
 """Runs clang-tidy over the sources that a build folder compiles.
 
 check_tidy.py BUILD_DIR [FILE...]: all files of the project, or those named.
+check_tidy.py BUILD_DIR --no-tests: all but the tests.
 """
 
 import concurrent.futures
@@ -37,6 +38,11 @@ def tidy(build_dir, path):
 def main():
     build_dir = sys.argv[1]
     files = sys.argv[2:] or compiled_files(build_dir)
+    if files == ["--no-tests"]:
+        everything = compiled_files(build_dir)
+        files = [path for path in everything if not path.startswith("test/")
+                 and not path.endswith("_test.cpp")]
+        print(f"tidy: leaves out {len(everything) - len(files)} files of tests")
     if not files:
         print(f"tidy: {build_dir}/compile_commands.json names no file of the project")
         return 1

@@ -262,7 +262,7 @@ bubble::~bubble() {
     if (state_->stranded()) {
         // The stacks of those left behind hold objects that nobody can destroy: leave it all as it
         // is.
-        static_cast<void>(state_.release());
+        [[maybe_unused]] const state* const left = state_.release();
     }
 }
 
