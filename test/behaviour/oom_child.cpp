@@ -1,6 +1,7 @@
 // test/behaviour/oom_child.cpp: what happens when there is no memory; see oom_test.cpp.
 //
 // Replaces operator new by one that fails, on the calling thread, as long as `no_memory` lives.
+// Weak, so that a sanitizer's own comes first.
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -37,14 +38,18 @@ void* allocate(std::size_t size, std::size_t align) {
 
 }  // namespace
 
-void* operator new(std::size_t size) { return allocate(size, alignof(std::max_align_t)); }
-void* operator new(std::size_t size, std::align_val_t align) {
+[[gnu::weak]] void* operator new(std::size_t size) {
+    return allocate(size, alignof(std::max_align_t));
+}
+[[gnu::weak]] void* operator new(std::size_t size, std::align_val_t align) {
     return allocate(size, static_cast<std::size_t>(align));
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+[[gnu::weak]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::weak]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+[[gnu::weak]] void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+[[gnu::weak]] void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
+    std::free(memory);
+}
 
 namespace {
 
