@@ -18,7 +18,7 @@
 namespace runnel::detail {
 namespace {
 
-constexpr std::array<std::string_view, 15> kind_names = {
+constexpr std::array<std::string_view, 21> kind_names = {
     "runnable",
     "chan send",
     "chan recv",
@@ -30,6 +30,12 @@ constexpr std::array<std::string_view, 15> kind_names = {
     "mutex lock",
     "condition_variable wait",
     "wait_group wait",
+    "shared_mutex lock",
+    "shared_mutex lock_shared",
+    "semaphore acquire",
+    "call_once",
+    "latch wait",
+    "barrier wait",
     "join",
     "settle",
     "descriptor",

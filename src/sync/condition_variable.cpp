@@ -2,12 +2,23 @@
 
 #include <system_error>
 
+#include <runnel/detail/context.hpp>
 #include <runnel/detail/event.hpp>
 
 #include "src/base/fatal.hpp"
 #include "src/sched/registry.hpp"
 
 namespace runnel {
+namespace {
+
+void require_owned(const std::unique_lock<mutex>& lock) {
+    if (!lock.owns_lock()) {
+        throw std::system_error(std::make_error_code(std::errc::operation_not_permitted),
+                                "runnel: condition_variable: wait without the lock");
+    }
+}
+
+}  // namespace
 
 condition_variable::~condition_variable() {
     if (!waiters_.empty() && !detail::waiters_may_be_left()) {
@@ -35,12 +46,19 @@ void condition_variable::notify_all() noexcept {
     detail::wake_all(list);
 }
 
+op_status condition_variable::wait(const context& ctx, std::unique_lock<mutex>& lock) {
+    require_owned(lock);
+    if (detail::has_ended(ctx)) {
+        return detail::status_of(ctx);
+    }
+    return wait_limited(lock, detail::limits_of(ctx), __builtin_return_address(0))
+               ? op_status::ok
+               : detail::status_of(ctx);
+}
+
 bool condition_variable::wait_limited(std::unique_lock<mutex>& lock,
                                       const detail::wait_limits& limits, const void* where) {
-    if (!lock.owns_lock()) {
-        throw std::system_error(std::make_error_code(std::errc::operation_not_permitted),
-                                "runnel: condition_variable: wait without the lock");
-    }
+    require_owned(lock);
     detail::waiter who;
     who.contested = limits.any();
     detail::wait_node node{.owner = &who};

@@ -36,12 +36,14 @@ void one_time_event::set() noexcept {
 }
 
 bool one_time_event::wait(const wait_limits& limits, wait_kind kind, const void* where) noexcept {
+    if (is_set()) {
+        lock_.pass();  // set() is through with the event then, and the caller may destroy it
+        return true;
+    }
     waiter who;
     wait_node node{.owner = &who};
     who.contested = limits.any();
     {
-        // Under the lock also if it is set already: set() is through with the event then, and the
-        // caller may destroy it.
         const std::lock_guard hold(lock_);
         if (set_.load(std::memory_order_relaxed)) {  // [E-1] under the lock
             return true;

@@ -14,6 +14,8 @@
 
 #include <mutex>
 
+#include <runnel/detail/context.hpp>
+
 #include "src/base/fatal.hpp"
 #include "src/sched/registry.hpp"
 
@@ -29,6 +31,16 @@ mutex::~mutex() {
     if (word_.load() != 0 && !detail::waiters_may_be_left()) {
         detail::fatal("a mutex was destroyed while it is locked or waited for");
     }
+}
+
+op_status mutex::lock(const context& ctx) noexcept {
+    if (detail::has_ended(ctx)) {
+        return detail::status_of(ctx);
+    }
+    if (try_lock() || lock_slow(detail::limits_of(ctx), __builtin_return_address(0))) {
+        return op_status::ok;
+    }
+    return detail::status_of(ctx);
 }
 
 bool mutex::lock_slow(const detail::wait_limits& limits, const void* where) noexcept {

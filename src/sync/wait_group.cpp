@@ -4,14 +4,15 @@
 //   G1  The lower half of word_ is the number of nodes in waiters_; it changes under lock_.
 //   G2  The step to zero with waiters is made under lock_, which is released before anybody is
 //       woken: add() touches nothing of the group afterwards. A waiter that gives up takes lock_
-//       before it returns, so it cannot return (and its owner destroy the group) in the middle of
-//       that step.
+//       before it returns, and one that comes late passes it, so neither returns (and its owner
+//       destroys the group) in the middle of that step.
 // Memory order: all operations on word_ are sequentially consistent.
 #include <runnel/sync/wait_group.hpp>
 
 #include <mutex>
 #include <stdexcept>
 
+#include <runnel/detail/context.hpp>
 #include <runnel/detail/event.hpp>
 
 #include "src/base/fatal.hpp"
@@ -87,8 +88,15 @@ void wait_group::finish_last(std::int32_t n) {
     detail::wake_all(list);
 }
 
+op_status wait_group::wait(const context& ctx) noexcept {
+    return wait_limited(detail::limits_of(ctx), __builtin_return_address(0))
+               ? op_status::ok
+               : detail::status_of(ctx);
+}
+
 bool wait_group::wait_limited(const detail::wait_limits& limits, const void* where) noexcept {
     if (counter(word_.load()) == 0) {
+        lock_.pass();  // G2
         return true;
     }
     if (limits.any() && limits.deadline <= detail::now()) {

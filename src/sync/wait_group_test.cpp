@@ -79,6 +79,22 @@ TEST(wait_group, a_waiter_that_gives_up_leaves_the_others_waiting) {
     });
 }
 
+TEST(wait_group, an_add_after_the_last_done_begins_a_round_that_ended_waits_do_not_see) {
+    testing::bubble bubble{{.workers = 1}};
+    bubble.run([&] {
+        wait_group g;
+        g.add(1);
+        auto first = spawn([&] { g.wait(); });
+        bubble.settle();
+        g.done();
+        g.add(1);  // the wait has ended, but its goroutine has not run yet
+        first.join();
+        EXPECT_FALSE(g.wait_for(0s));
+        g.done();
+        EXPECT_TRUE(g.wait_for(0s));
+    });
+}
+
 TEST(wait_group, go_counts_a_function_until_it_is_destroyed) {
     testing::bubble bubble;
     bubble.run([] {

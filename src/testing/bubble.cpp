@@ -8,8 +8,8 @@
 //   V1  quiescent() acts only if, under lock_, everybody is asleep: two workers may both have seen
 //       it.
 //   V2  Nothing outside the runtime makes its goroutines runnable while none of them waits for a
-//       mutex, a descriptor or a blocking call: then "all asleep" is final, and not only for the
-//       moment.
+//       mutex of either kind, another's call_once, a descriptor or a blocking call: then "all
+//       asleep" is final, and not only for the moment.
 //       Who waits for a mutex that nobody unlocks is found by the thread that waits in run().
 //       (find_stall)
 //   V3  Once the root has ended, time stands still: what is then blocked is left over.
@@ -46,15 +46,27 @@ std::string join_lines(const std::string& what, const std::vector<std::string>& 
     return text;
 }
 
+/// Waits for something that is locked, by somebody who need not be in the bubble.
+bool waits_for_mutex(const detail::goroutine& g) {
+    switch (g.waiting_now()) {
+        case detail::wait_kind::mutex:
+        case detail::wait_kind::shared_mutex:
+        case detail::wait_kind::shared_mutex_shared:
+        case detail::wait_kind::once:
+            return true;
+        default:
+            return false;
+    }
+}
+
 bool durably_blocked(const detail::goroutine& g) {
     switch (g.waiting_now()) {
         case detail::wait_kind::none:
-        case detail::wait_kind::mutex:
         case detail::wait_kind::poll:
         case detail::wait_kind::blocking:
             return false;
         default:
-            return true;
+            return !waits_for_mutex(g);
     }
 }
 
@@ -235,8 +247,8 @@ bool bubble::state::waits_for_mutex_only() {
     bool other = false;
     scheduler_->for_each_goroutine([&](const detail::goroutine& g) {
         const bool blocked = durably_blocked(g);
-        mutex = mutex || g.waiting_now() == detail::wait_kind::mutex;
-        other = other || (!blocked && g.waiting_now() != detail::wait_kind::mutex);
+        mutex = mutex || waits_for_mutex(g);
+        other = other || (!blocked && !waits_for_mutex(g));
     });
     return mutex && !other;
 }

@@ -16,21 +16,23 @@ namespace runnel::detail {
 
 class one_time_event {
 public:
-    one_time_event() = default;
+    constexpr explicit one_time_event(bool set = false) noexcept : set_(set) {}
     one_time_event(const one_time_event&) = delete;
     one_time_event& operator=(const one_time_event&) = delete;
 
     [[nodiscard]] bool is_set() const noexcept {
         return set_.load(std::memory_order_acquire);  // [E-1]
     }
+    [[nodiscard]] bool is_waited_for() const noexcept { return !waiters_.empty(); }
     /// Wakes everybody who waits. Afterwards the event is not touched.
     void set() noexcept;
-    /// Blocks until set() or the limits; returns whether it is set.
+    /// Blocks until set() or the limits; returns whether it is set. If so, set() is through with
+    /// the event.
     bool wait(const wait_limits& limits, wait_kind kind, const void* where) noexcept;
 
 private:
     spin_lock lock_;
-    std::atomic<bool> set_ = false;
+    std::atomic<bool> set_;
     wait_queue waiters_;
 };
 

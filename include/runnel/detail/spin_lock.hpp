@@ -5,6 +5,8 @@
 //
 // Memory order
 //   lock: exchange(acquire) pairs with unlock: store(release) [L-1]; the relaxed load only waits.
+//   pass: load(acquire) pairs with unlock likewise [L-2]. Whoever has read, with acquire, what the
+//   holder wrote under the lock does not read a value older than the holder's `true`.
 #pragma once
 
 #include <atomic>
@@ -26,6 +28,14 @@ public:
     }
 
     void unlock() noexcept { locked_.store(false, std::memory_order_release); }  // [L-1]
+
+    /// Returns when the holder whose writes the caller has seen has unlocked.
+    void pass() noexcept {
+        if (locked_.load(std::memory_order_acquire)) {  // [L-2]
+            lock();
+            unlock();
+        }
+    }
 
 private:
     void lock_slow() noexcept;

@@ -9,9 +9,12 @@
 #include <runnel/detail/limits.hpp>
 #include <runnel/detail/spin_lock.hpp>
 #include <runnel/detail/wait_node.hpp>
+#include <runnel/error.hpp>
 #include <runnel/sync/mutex.hpp>
 
 namespace runnel {
+
+class context;
 
 /// std's condition_variable over runnel::mutex, without spurious wake-ups: a waiter stands in line
 /// before it unlocks, so no notification is lost, and notify_one() wakes the one that has waited
@@ -37,6 +40,21 @@ public:
         while (!ready()) {
             wait(lock);
         }
+    }
+
+    /// The same until `ctx` ends: ok if notified, else canceled, or timeout if it was its deadline.
+    /// A context that has ended before is reported at once. The lock is held in any case, and
+    /// waited for without regard to `ctx`.
+    op_status wait(const context& ctx, std::unique_lock<mutex>& lock);
+    /// Returns ok if `ready` says so at the end, also if `ctx` has ended.
+    template <class Predicate>
+    op_status wait(const context& ctx, std::unique_lock<mutex>& lock, Predicate ready) {
+        while (!ready()) {
+            if (const op_status status = wait(ctx, lock); status != op_status::ok) {
+                return ready() ? op_status::ok : status;
+            }
+        }
+        return op_status::ok;
     }
 
     /// The same until the time is over.

@@ -8,8 +8,11 @@
 #include <runnel/detail/limits.hpp>
 #include <runnel/detail/spin_lock.hpp>
 #include <runnel/detail/wait_node.hpp>
+#include <runnel/error.hpp>
 
 namespace runnel {
+
+class context;
 
 /// Meets std's Lockable and TimedLockable: std::lock_guard, std::unique_lock and std::scoped_lock
 /// work. Blocks the goroutine, or the thread, not the worker. Not recursive; not owned: another
@@ -31,6 +34,9 @@ public:
             static_cast<void>(lock_slow({}, __builtin_return_address(0)));
         }
     }
+    /// Blocks until it has the lock, which gives ok, or until `ctx` ends: canceled, or timeout if
+    /// it was its deadline. A context that has ended before gets nothing, not even a free mutex.
+    op_status lock(const context& ctx) noexcept;
     [[nodiscard]] bool try_lock() noexcept {
         std::uint32_t word = word_.load();
         return (word & locked) == 0 && word_.compare_exchange_strong(word, word | locked);

@@ -12,8 +12,11 @@
 #include <runnel/detail/limits.hpp>
 #include <runnel/detail/spin_lock.hpp>
 #include <runnel/detail/wait_node.hpp>
+#include <runnel/error.hpp>
 
 namespace runnel {
+
+class context;
 
 /// A counter that can be waited for to reach zero. An add() from zero must happen before the wait()
 /// that shall see it; while the counter is positive, add() may be called at any time. Reusable. May
@@ -34,6 +37,9 @@ public:
 
     /// Blocks until the counter is zero.
     void wait() noexcept { static_cast<void>(wait_limited({}, __builtin_return_address(0))); }
+    /// The same, which gives ok, or until `ctx` ends: canceled, or timeout if it was its deadline.
+    /// A counter that is zero gives ok whatever the context.
+    op_status wait(const context& ctx) noexcept;
     /// The same until the time is over; returns whether the counter was zero.
     template <class Rep, class Period>
     [[nodiscard]] bool wait_for(std::chrono::duration<Rep, Period> d) {

@@ -1,11 +1,12 @@
 // runnel/testing/bubble.hpp: goroutines on virtual time, for tests that do not sleep.
 //
 // A bubble is a runtime of its own whose clock stands still until every goroutine in it is durably
-// blocked: on a channel, a select, a sleep, a condition, a wait_group or a join. Then time jumps to
-// the next timer. A goroutine blocked on a mutex, in a system call or in blocking() is not durably
-// blocked: somebody outside may wake it, so time waits. (Go's testing/synctest) A
-// mutex that nobody unlocks is a deadlock all the same: at once if the process has no other thread
-// that could, else when nothing has moved for options.shutdown_limit of real time.
+// blocked: on a channel, a select, a sleep, a condition, a wait_group, a semaphore, a latch, a
+// barrier or a join. Then time jumps to the next timer. A goroutine blocked on a mutex, a
+// shared_mutex, the call_once of another, in a system call or in blocking() is not durably blocked:
+// somebody outside may wake it, so time waits. (Go's testing/synctest) A mutex, a shared_mutex or a
+// call_once that never becomes free is a deadlock all the same: at once if the process has no other
+// thread that could help, else when nothing has moved for options.shutdown_limit of real time.
 #pragma once
 
 #include <memory>
