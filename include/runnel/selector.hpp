@@ -43,6 +43,11 @@ public:
     /// Adds a case that is chosen once `ctx` has ended. Returns its index.
     std::size_t add_done(const context& ctx) { return add(std::make_unique<done_entry>(ctx)); }
 
+    /// For patterns: the same of a word, which must outlive the selector.
+    std::size_t add_done(detail::cancel_word* word) {
+        return add(std::make_unique<word_entry>(word));
+    }
+
     /// Blocks until a case can proceed; returns the index of the chosen one. For ever if there is
     /// none. Throws channel_closed for a chosen send on a closed channel (whose value can then be
     /// taken), and the error that a chosen receive's channel was closed with.
@@ -164,6 +169,17 @@ private:
         void chosen(bool ok) override { static_cast<void>(ok); }
 
         context ctx;
+    };
+
+    struct word_entry final : entry {
+        explicit word_entry(detail::cancel_word* w) noexcept : word(w) {}
+        void bind(detail::select_case& c) override {
+            c.word = word;
+            c.kind = detail::case_kind::done;
+        }
+        void chosen(bool ok) override { static_cast<void>(ok); }
+
+        detail::cancel_word* word;
     };
 
     std::size_t add(std::unique_ptr<entry> e);

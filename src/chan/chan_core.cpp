@@ -87,13 +87,19 @@ bool chan_core::close(std::exception_ptr why) noexcept {
     return true;
 }
 
-void chan_core::abandon() noexcept {
+bool chan_core::abandon_now(bool last_drop, std::exception_ptr why) noexcept {
     wait_node* waiters = nullptr;
     std::size_t left = 0;
+    bool was_open = false;
     {
         const std::lock_guard hold(lock);
-        if (!closed.load(std::memory_order_relaxed)) {  // [C-1] under the lock
+        was_open = !closed.load(std::memory_order_relaxed);  // [C-1] under the lock
+        if (!was_open && !last_drop) {
+            return false;
+        }
+        if (was_open) {
             abandoned = true;
+            close_error = std::move(why);
             closed.store(true, std::memory_order_release);  // [C-1]
         }
         left = count.load(std::memory_order_relaxed);  // [C-1] under the lock
@@ -101,7 +107,17 @@ void chan_core::abandon() noexcept {
         waiters = end_waiters();
     }
     wake_list(waiters);
+    if (was_open) {
+        runnel::detail::counted(*this).unwanted.cancel();
+    }
     destroy_values(left);
+    return was_open;
+}
+
+void chan_core::abandon() noexcept { abandon_now(true, nullptr); }
+
+bool chan_core::abandon(std::exception_ptr why) noexcept {
+    return abandon_now(false, std::move(why));
 }
 
 namespace {
@@ -319,7 +335,8 @@ chan_core* new_chan_core(std::ptrdiff_t capacity, const element_ops& ops, bool c
         ring = static_cast<std::byte*>(::operator new(bytes, std::align_val_t(ops.align)));
     }
     try {
-        return new chan_core(wanted, ops, ring, counted);
+        return counted ? new counted_chan_core(wanted, ops, ring)
+                       : new chan_core(wanted, ops, ring, false);
     } catch (...) {
         ::operator delete(ring, std::align_val_t(ops.align));
         throw;
@@ -352,19 +369,23 @@ void release(chan_core* c) noexcept {
     }
     std::byte* const ring = c->ring;
     const std::size_t align = c->ops.align;
-    delete c;
+    if (c->counted) {
+        delete &counted(*c);
+    } else {
+        delete c;
+    }
     ::operator delete(ring, std::align_val_t(align));
 }
 
 void retain_receiver(chan_core* c) noexcept {
     retain(c);
     if (c->counted) {
-        c->receive_handles.fetch_add(1, std::memory_order_relaxed);  // [C-3]
+        counted(*c).receive_handles.fetch_add(1, std::memory_order_relaxed);  // [C-3]
     }
 }
 
 void release_receiver(chan_core* c) noexcept {
-    if (c->counted && c->receive_handles.fetch_sub(1) == 1) {
+    if (c->counted && counted(*c).receive_handles.fetch_sub(1) == 1) {
         c->abandon();
     }
     release(c);
@@ -377,6 +398,23 @@ void chan_close(chan_core* c, std::exception_ptr error) {
     if (!c->close(std::move(error))) {
         throw channel_closed("runnel: close of a closed channel");
     }
+    if (c->abandoned) {
+        rethrow_close_error(c);
+    }
+}
+
+bool chan_try_close(chan_core* c, std::exception_ptr error) noexcept {
+    return c->close(std::move(error));
+}
+
+bool chan_abandon(chan_core* c, std::exception_ptr why) noexcept {
+    return c->abandon(std::move(why));
+}
+
+cancel_word* chan_unwanted(chan_core* c) noexcept { return &counted(*c).unwanted; }
+
+bool chan_is_abandoned(const chan_core* c) noexcept {
+    return c->closed.load(std::memory_order_acquire) && c->abandoned;  // [C-1]
 }
 
 void chan_close_if_open(chan_core* c) noexcept { static_cast<void>(c->close(nullptr)); }
@@ -388,7 +426,7 @@ std::exception_ptr chan_close_error(chan_core* c) noexcept {
     return c->close_error;
 }
 
-void rethrow_close_error(chan_core* c) {
+void rethrow_close_error(const chan_core* c) {
     if (c->close_error) {
         std::rethrow_exception(c->close_error);
     }
@@ -402,6 +440,7 @@ std::size_t chan_cap(chan_core* c) noexcept { return c == nullptr || c->hooked ?
 
 void throw_not_sent(const chan_core* c) {
     if (c->abandoned) {
+        rethrow_close_error(c);
         throw canceled_error();
     }
     throw channel_closed("runnel: send on a closed channel");

@@ -18,7 +18,8 @@
 //       returns, and a handle can only be made from another. Lock order decides: a send before
 //       abandon() is in the buffer or in line, and is destroyed or ended there; a later one finds
 //       the channel closed. A close() before it stands, and sends fail as on any closed channel;
-//       the first close() after it has nothing left to do, and is no error.
+//       the first close() after it has nothing left to do, and is no error. Patterns abandon a
+//       channel with a reason while there are receive handles; who receives then meets count 0.
 // Locks     lock (leaf). No user code runs under it but moves and destructors that do not throw;
 //           nobody is woken under it. What abandon() finds in the buffer is destroyed after the
 //           unlock: nobody else touches the ring of a channel that is closed and has count 0.
@@ -37,6 +38,7 @@
 #include <cstring>
 #include <exception>
 
+#include <runnel/detail/cancel_word.hpp>
 #include <runnel/detail/chan_core.hpp>
 #include <runnel/detail/spin_lock.hpp>
 
@@ -91,6 +93,9 @@ public:
     [[nodiscard]] bool close(std::exception_ptr why) noexcept;
     /// Nobody can receive any more (C5).
     void abandon() noexcept;
+    /// The same while there are receive handles, because of `why`, which both sides then get.
+    /// False, and nothing is done, if it is closed already.
+    [[nodiscard]] bool abandon(std::exception_ptr why) noexcept;
 
     // The hot words share a cache line.
     spin_lock lock;
@@ -112,7 +117,6 @@ public:
     std::exception_ptr close_error;  ///< written before `closed`
     bool abandoned = false;          ///< written before `closed`
     bool close_accepted = false;     ///< under the lock: close() was called after abandon()
-    std::atomic<std::uint32_t> receive_handles = 1;
 
 private:
     void move_value(void* to, void* from) const noexcept {
@@ -138,9 +142,24 @@ private:
     }
     void set_count(std::size_t n) noexcept { count.store(n, std::memory_order_release); }  // [C-1]
     void take_head(void* to) noexcept;
+    bool abandon_now(bool last_drop, std::exception_ptr why) noexcept;
     [[nodiscard]] wait_node* end_waiters() noexcept;
     void destroy_values(std::size_t n) noexcept;
 };
+
+/// One that counts its receive handles (`counted` is set).
+class counted_chan_core final : public chan_core {
+public:
+    counted_chan_core(std::size_t cap, const element_ops& operations, std::byte* memory) noexcept
+        : chan_core(cap, operations, memory, true) {}
+
+    std::atomic<std::uint32_t> receive_handles = 1;
+    cancel_word unwanted;  ///< cancelled after the channel was abandoned
+};
+
+inline counted_chan_core& counted(chan_core& c) noexcept {
+    return static_cast<counted_chan_core&>(c);
+}
 
 inline attempt chan_core::send_now(void* from, waiter*& peer, const waiter* self) noexcept {
     if (closed.load(std::memory_order_relaxed)) {  // [C-1] under the lock

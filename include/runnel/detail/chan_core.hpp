@@ -15,6 +15,7 @@
 
 namespace runnel::detail {
 
+class cancel_word;
 class chan_core;
 
 /// One blocking channel operation; lives in the caller's frame. After the suspension that started
@@ -46,19 +47,31 @@ op_status chan_try_recv(chan_core* c, void* to) noexcept;
 op_status chan_send_limited(chan_core* c, void* from, const wait_limits& limits) noexcept;
 op_status chan_recv_limited(chan_core* c, void* to, const wait_limits& limits) noexcept;
 
-/// Throws channel_closed if it is closed, std::logic_error for the nil channel.
+/// Throws channel_closed if it is closed, std::logic_error for the nil channel, and what the
+/// channel was abandoned for.
 void chan_close(chan_core* c, std::exception_ptr error);
+/// False, and nothing is done, if close() was called already.
+bool chan_try_close(chan_core* c, std::exception_ptr error) noexcept;
+/// Ends a channel that is open because of `why`: what is buffered is destroyed; receivers, send()
+/// and the first close() get `why`; status forms say closed to receivers and canceled to senders.
+/// False, and nothing is done, if it is closed.
+[[nodiscard]] bool chan_abandon(chan_core* c, std::exception_ptr why) noexcept;
+/// Cancelled when a counted channel is abandoned: what its producer waits on besides sending. The
+/// producer may cancel it itself, to end its own waits.
+[[nodiscard]] cancel_word* chan_unwanted(chan_core* c) noexcept;
+/// True once nobody can receive any more from a channel that was open then.
+[[nodiscard]] bool chan_is_abandoned(const chan_core* c) noexcept;
 /// Closes it unless it is closed already; when it returns, it is.
 void chan_close_if_open(chan_core* c) noexcept;
 [[nodiscard]] std::exception_ptr chan_close_error(chan_core* c) noexcept;
 [[nodiscard]] std::size_t chan_len(chan_core* c) noexcept;
 [[nodiscard]] std::size_t chan_cap(chan_core* c) noexcept;
 
-/// Throws what a send throws that was not taken: channel_closed, or canceled_error if nobody can
-/// receive any more.
+/// Throws what a send throws that was not taken: channel_closed, or if nobody can receive any more
+/// what the channel was abandoned for, else canceled_error.
 [[noreturn]] void throw_not_sent(const chan_core* c);
 /// Throws what the channel was closed with, if anything.
-void rethrow_close_error(chan_core* c);
+void rethrow_close_error(const chan_core* c);
 
 /// A counted share of a channel, which Retain and Release count.
 template <void (*Retain)(chan_core*) noexcept, void (*Release)(chan_core*) noexcept>
