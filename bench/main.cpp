@@ -43,6 +43,9 @@ constexpr auto workloads = std::to_array<workload>({
     {"pipeline", bench::pipeline},
     {"saturated_sleep", bench::saturated_sleep},
     {"saturated_pipe", bench::saturated_pipe},
+    {"timers", bench::timers},
+    {"timers_gate", bench::timers_gate},
+    {"after_stop", bench::after_stop},
     {"idle", bench::idle},
 });
 

@@ -36,6 +36,11 @@ void saturated_pipe(const row& r, const report& out);
 /// of CLOCK_MONOTONIC, in nanoseconds, to standard output, one about every millisecond.
 void write_times(std::int64_t count);
 
+// timers.cpp
+void timers(const row& r, const report& out);
+void timers_gate(const row& r, const report& out);
+void after_stop(const row& r, const report& out);
+
 // idle.cpp
 void idle(const row& r, const report& out);
 

@@ -39,6 +39,9 @@ var workloads = []workload{
 	{"pipeline", pipeline},
 	{"saturated_sleep", saturatedSleep},
 	{"saturated_pipe", saturatedPipe},
+	{"timers", timers},
+	{"timers_gate", timersGate},
+	{"after_stop", afterStop},
 	{"idle", idle},
 }
 
