@@ -1,6 +1,8 @@
 // Workloads on goroutines themselves: switching, starting, joining, parking, locking.
+#include <algorithm>
 #include <atomic>
 #include <mutex>
+#include <shared_mutex>
 #include <vector>
 
 #include <runnel/runnel.hpp>
@@ -127,6 +129,40 @@ void mutex(const row& r, const report& out) {
     running.wait();
     const auto time = watch.elapsed();
     check("counter", counter, r.count);
+    out.ns_each(time, r.count);
+}
+
+void rwmutex(const row& r, const report& out) {
+    const std::int64_t goroutines = r.size("goroutines");
+    const std::int64_t write_every = r.size("write_every");
+    const std::int64_t each = r.share(goroutines);
+    runnel::shared_mutex lock;
+    std::int64_t counter = 0;             // protected by lock
+    std::atomic<std::int64_t> ahead = 0;  // looks that saw more than there will be
+    const std::int64_t writes = goroutines * ((each + write_every - 1) / write_every);
+    runnel::wait_group running;
+    running.add(goroutines);
+    const stopwatch watch;
+    for (std::int64_t g = 0; g < goroutines; ++g) {
+        runnel::go([&] {
+            std::int64_t most = 0;
+            for (std::int64_t i = 0; i < each; ++i) {
+                if (i % write_every == 0) {
+                    const std::lock_guard guard(lock);
+                    ++counter;
+                } else {
+                    const std::shared_lock guard(lock);
+                    most = std::max(most, counter);
+                }
+            }
+            ahead += most > writes ? 1 : 0;
+            running.done();
+        });
+    }
+    running.wait();
+    const auto time = watch.elapsed();
+    check("counter", counter, writes);
+    check("goroutines that saw too much", ahead, 0);
     out.ns_each(time, r.count);
 }
 

@@ -40,6 +40,7 @@ constexpr auto workloads = std::to_array<workload>({
     {"sieve", bench::sieve},
     {"mem", bench::mem},
     {"mutex", bench::mutex},
+    {"rwmutex", bench::rwmutex},
     {"pipeline", bench::pipeline},
     {"saturated_sleep", bench::saturated_sleep},
     {"saturated_pipe", bench::saturated_pipe},

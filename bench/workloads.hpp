@@ -11,6 +11,7 @@ void spawn_join(const row& r, const report& out);
 void spawn_many(const row& r, const report& out);
 void mem(const row& r, const report& out);
 void mutex(const row& r, const report& out);
+void rwmutex(const row& r, const report& out);
 
 // channels.cpp
 void pingpong(const row& r, const report& out);

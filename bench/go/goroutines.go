@@ -151,3 +151,46 @@ func mutex(r row, out report) error {
 	out.nsEach(elapsed, r.count)
 	return nil
 }
+
+func rwmutex(r row, out report) error {
+	goroutines := r.size("goroutines", 1)
+	writeEvery := r.size("write_every", 1)
+	each := r.share(goroutines)
+	var lock sync.RWMutex
+	counter := int64(0)    // protected by lock
+	var ahead atomic.Int64 // looks that saw more than there will be
+	writes := goroutines * ((each + writeEvery - 1) / writeEvery)
+	var running sync.WaitGroup
+	running.Add(int(goroutines))
+	start := time.Now()
+	for g := int64(0); g < goroutines; g++ {
+		go func() {
+			most := int64(0)
+			for i := int64(0); i < each; i++ {
+				if i%writeEvery == 0 {
+					lock.Lock()
+					counter++
+					lock.Unlock()
+				} else {
+					lock.RLock()
+					most = max(most, counter)
+					lock.RUnlock()
+				}
+			}
+			if most > writes {
+				ahead.Add(1)
+			}
+			running.Done()
+		}()
+	}
+	running.Wait()
+	elapsed := time.Since(start)
+	if err := check("counter", counter, writes); err != nil {
+		return err
+	}
+	if err := check("goroutines that saw too much", ahead.Load(), 0); err != nil {
+		return err
+	}
+	out.nsEach(elapsed, r.count)
+	return nil
+}

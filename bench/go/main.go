@@ -36,6 +36,7 @@ var workloads = []workload{
 	{"sieve", sieve},
 	{"mem", mem},
 	{"mutex", mutex},
+	{"rwmutex", rwmutex},
 	{"pipeline", pipeline},
 	{"saturated_sleep", saturatedSleep},
 	{"saturated_pipe", saturatedPipe},
