@@ -88,10 +88,10 @@ std::optional<T> recv_for(const context& ctx, const recv_chan<T>& in, chan_core*
 template <class T>
 void send_under(const context& ctx, const send_chan<T>& out, T&& value) {
     if (!can_end(ctx)) {
-        out.send(std::move(value));
+        out.send(std::forward<T>(value));
         return;
     }
-    if (out.send(ctx, std::move(value)) != op_status::ok) {
+    if (out.send(ctx, std::forward<T>(value)) != op_status::ok) {
         if (has_ended(ctx)) {
             throw_ended(ctx);
         }
