@@ -14,6 +14,7 @@ enum class errc {
     canceled = 1,       ///< the operation's context was cancelled (std::errc::operation_canceled)
     deadline_exceeded,  ///< the deadline of its context passed (std::errc::timed_out)
     timed_out,          ///< its own time limit passed (std::errc::timed_out)
+    exception_thrown,   ///< what was called threw an exception that has no error code
 };
 
 [[nodiscard]] const std::error_category& error_category() noexcept;

@@ -15,6 +15,8 @@ public:
                 return "context deadline exceeded";
             case errc::timed_out:
                 return "timed out";
+            case errc::exception_thrown:
+                return "an exception was thrown";
         }
         return "unknown runnel error " + std::to_string(value);
     }
@@ -26,6 +28,8 @@ public:
             case errc::deadline_exceeded:
             case errc::timed_out:
                 return std::errc::timed_out;
+            case errc::exception_thrown:
+                break;
         }
         return {value, *this};
     }

@@ -19,7 +19,7 @@
 #include <runnel/debug/goroutines.hpp>
 #include <runnel/runnel.hpp>
 
-#include "test/go/helpers.hpp"
+#include "test/support/clean.hpp"
 #include "test/support/support.hpp"
 
 namespace runnel {
@@ -34,21 +34,7 @@ std::string message_of(const std::exception_ptr& error) {
     return error ? detail::text_of(error) : "none";
 }
 
-class group_in_a_bubble : public test::in_bubble {
-protected:
-    /// Every goroutine that `body` starts has ended when it is over.
-    template <class F>
-    void run_clean(F body) {
-        const std::size_t before = debug::live_goroutines();
-        run([&](testing::bubble& world) {
-            const std::size_t inside = debug::live_goroutines();
-            body(world);
-            world.settle();
-            EXPECT_EQ(debug::live_goroutines(), inside);
-        });
-        EXPECT_EQ(debug::live_goroutines(), before);
-    }
-};
+using group_in_a_bubble = test::clean_bubble;
 
 TEST_P(group_in_a_bubble, wait_returns_when_every_task_has_ended) {
     run_clean([](testing::bubble&) {
@@ -228,8 +214,7 @@ TEST_P(group_in_a_bubble, place_is_not_lost_to_a_starter_that_gave_up) {
             wait_group starters;
             std::atomic<int> ran = 0;
             std::atomic<int> started = 0;
-            starters.go(
-                [&, ctx = ctx] { started += g.go(ctx, [&] { ++ran; }) == op_status::ok ? 1 : 0; });
+            starters.go([&] { started += g.go(ctx, [&] { ++ran; }) == op_status::ok ? 1 : 0; });
             starters.go([&] {
                 g.go([&] { ++ran; });
                 ++started;

@@ -13,7 +13,7 @@
 #include <runnel/debug/goroutines.hpp>
 #include <runnel/runnel.hpp>
 
-#include "test/go/helpers.hpp"
+#include "test/support/clean.hpp"
 #include "test/support/support.hpp"
 
 namespace runnel {
@@ -21,20 +21,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-class singleflight_in_a_bubble : public test::in_bubble {
-protected:
-    template <class F>
-    void run_clean(F body) {
-        const std::size_t before = debug::live_goroutines();
-        run([&](testing::bubble& world) {
-            const std::size_t inside = debug::live_goroutines();
-            body(world);
-            world.settle();
-            EXPECT_EQ(debug::live_goroutines(), inside);
-        });
-        EXPECT_EQ(debug::live_goroutines(), before);
-    }
-};
+using singleflight_in_a_bubble = test::clean_bubble;
 
 TEST_P(singleflight_in_a_bubble, concurrent_callers_share_one_call) {
     run_clean([](testing::bubble&) {
@@ -111,7 +98,7 @@ TEST_P(singleflight_in_a_bubble, context_ends_the_wait_of_its_caller_alone) {
             return 7;
         };
         wait_group callers;
-        callers.go([&, ctx = ctx] {  // the one that starts the call
+        callers.go([&] {  // the one that starts the call
             EXPECT_THROW(flights.do_(ctx, 1, slow), timeout_error);
             EXPECT_EQ(clock::now() - start, 1s);
         });
@@ -138,9 +125,7 @@ TEST_P(singleflight_in_a_bubble, context_ends_the_wait_for_the_call_of_another) 
                       7);
         });
         world.settle();
-        callers.go([&, ctx = ctx] {
-            EXPECT_THROW(flights.do_(ctx, 1, [] { return 8; }), canceled_error);
-        });
+        callers.go([&] { EXPECT_THROW(flights.do_(ctx, 1, [] { return 8; }), canceled_error); });
         world.settle();
         cancel();
         callers.wait();
