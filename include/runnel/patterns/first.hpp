@@ -91,20 +91,20 @@ template <class T>
 using result_slot = std::optional<std::conditional_t<std::is_void_v<T>, char, T>>;
 
 template <class T>
-class attempt {
+class race_attempt {
 public:
-    attempt() = default;
-    attempt(const attempt&) = delete;
-    attempt& operator=(const attempt&) = delete;
-    virtual ~attempt() = default;
+    race_attempt() = default;
+    race_attempt(const race_attempt&) = delete;
+    race_attempt& operator=(const race_attempt&) = delete;
+    virtual ~race_attempt() = default;
     virtual void run(const context& ctx, result_slot<T>& to) = 0;
 };
 
 template <class T, class F>
-class attempt_of final : public attempt<T> {
+class race_attempt_of final : public race_attempt<T> {
 public:
     template <class G>
-    explicit attempt_of(G&& f) : f_(std::forward<G>(f)) {}
+    explicit race_attempt_of(G&& f) : f_(std::forward<G>(f)) {}
     void run(const context& ctx, result_slot<T>& to) override {
         if constexpr (std::is_void_v<T>) {
             std::invoke(std::move(f_), ctx);
@@ -119,14 +119,14 @@ private:
 };
 
 template <class T>
-using attempts = std::vector<std::unique_ptr<attempt<T>>>;
+using race_attempts = std::vector<std::unique_ptr<race_attempt<T>>>;
 
 template <class T>
 struct race : race_base {
     explicit race(std::size_t n) : race_base(n), results(n) {}
 
     /// The body of an attempt's goroutine.
-    void run(std::size_t i, std::unique_ptr<attempt<T>> a, const context& ctx) noexcept {
+    void run(std::size_t i, std::unique_ptr<race_attempt<T>> a, const context& ctx) noexcept {
         try {
             a->run(ctx, results[i]);
         } catch (...) {
@@ -144,14 +144,14 @@ struct race : race_base {
 };
 
 template <class T>
-T run_attempts(const context& ctx, std::chrono::nanoseconds delay, attempts<T> all,
+T run_attempts(const context& ctx, std::chrono::nanoseconds delay, race_attempts<T> all,
                const void* where) {
     const auto shared = std::make_shared<race<T>>(all.size());
     auto [child, cancel] = with_cancel(ctx);  // ends the others on every way out
     const std::size_t winner = run_race(ctx, *shared, delay, [&, &inner = child](std::size_t i) {
         start_closure(
             {.pc = where},
-            [shared, i, inner](std::unique_ptr<attempt<T>>&& a) {
+            [shared, i, inner](std::unique_ptr<race_attempt<T>>&& a) {
                 shared->run(i, std::move(a), inner);
             },
             std::move(all[i]));
@@ -168,9 +168,9 @@ template <class... F>
     requires(std::invocable<std::decay_t<F>, context> && ...)
 [[nodiscard]] auto collect_attempts(F&&... f) {
     using T = std::common_type_t<attempt_result<F>...>;
-    attempts<T> all;
+    race_attempts<T> all;
     all.reserve(sizeof...(F));
-    (all.push_back(std::make_unique<attempt_of<T, std::decay_t<F>>>(std::forward<F>(f))), ...);
+    (all.push_back(std::make_unique<race_attempt_of<T, std::decay_t<F>>>(std::forward<F>(f))), ...);
     return all;
 }
 
@@ -183,12 +183,12 @@ template <attempt_range R>
 [[nodiscard]] auto collect_attempts(R&& range) {
     using F = std::ranges::range_value_t<R>;
     using T = attempt_result<F>;
-    attempts<T> all;
+    race_attempts<T> all;
     for (auto&& f : range) {
         if constexpr (std::is_lvalue_reference_v<R>) {
-            all.push_back(std::make_unique<attempt_of<T, F>>(f));
+            all.push_back(std::make_unique<race_attempt_of<T, F>>(f));
         } else {
-            all.push_back(std::make_unique<attempt_of<T, F>>(std::move(f)));
+            all.push_back(std::make_unique<race_attempt_of<T, F>>(std::move(f)));
         }
     }
     return all;

@@ -65,12 +65,12 @@ private:
 void check_workers(std::ptrdiff_t n);
 
 template <class Job>
-class pool : public pool_base {
+class job_pool : public pool_base {
 public:
     using pool_base::pool_base;
-    pool(const pool&) = delete;
-    pool& operator=(const pool&) = delete;
-    virtual ~pool() = default;
+    job_pool(const job_pool&) = delete;
+    job_pool& operator=(const job_pool&) = delete;
+    virtual ~job_pool() = default;
     virtual void run(Job&& job) = 0;
 
     /// Takes jobs until there are no more, or the context ends.
@@ -94,10 +94,10 @@ public:
 };
 
 template <class Job, class F>
-class pool_of final : public pool<Job> {
+class job_pool_of final : public job_pool<Job> {
 public:
     template <class G>
-    pool_of(context ctx, G&& f) : pool<Job>(std::move(ctx)), f_(std::forward<G>(f)) {}
+    job_pool_of(context ctx, G&& f) : job_pool<Job>(std::move(ctx)), f_(std::forward<G>(f)) {}
     void run(Job&& job) override {
         if constexpr (std::invocable<F&, const context&, Job>) {
             std::invoke(f_, this->ctx(), std::move(job));
@@ -214,7 +214,8 @@ private:
     template <class F>
     void start(const context& ctx, std::ptrdiff_t n, F&& f, const std::source_location& where) {
         detail::check_workers(n);
-        pool_ = std::make_shared<detail::pool_of<Job, std::decay_t<F>>>(ctx, std::forward<F>(f));
+        pool_ =
+            std::make_shared<detail::job_pool_of<Job, std::decay_t<F>>>(ctx, std::forward<F>(f));
         try {
             for (; n > 0; --n) {
                 pool_->begin_worker();
@@ -257,7 +258,7 @@ private:
         }
     }
 
-    std::shared_ptr<detail::pool<Job>> pool_;
+    std::shared_ptr<detail::job_pool<Job>> pool_;
 };
 
 }  // namespace runnel
