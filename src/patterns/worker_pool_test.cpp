@@ -185,8 +185,8 @@ TEST_P(worker_pool_in_a_bubble, destructor_closes_and_waits) {
 
 TEST_P(worker_pool_in_a_bubble, without_workers_throws) {
     run_clean([](testing::bubble&) {
-        EXPECT_THROW(worker_pool<int>(0, [](int) {}), std::invalid_argument);
-        EXPECT_THROW(worker_pool<int>(-1, [](int) {}), std::invalid_argument);
+        EXPECT_THROW(static_cast<void>(worker_pool<int>(0, [](int) {})), std::invalid_argument);
+        EXPECT_THROW(static_cast<void>(worker_pool<int>(-1, [](int) {})), std::invalid_argument);
     });
 }
 
