@@ -103,6 +103,9 @@ concept is_handle = std::derived_from<C, chan_handle<typename C::value_type, cha
 /// The sending half of a handle.
 template <class Derived, class T>
 class send_side {
+    send_side() = default;
+    friend Derived;
+
 public:
     /// Sends `value`. Blocks while nobody receives and the buffer is full; for ever on the nil
     /// channel. Throws channel_closed if the channel is closed, also when that happens while the
@@ -216,6 +219,9 @@ private:
 /// The receiving half of a handle.
 template <class Derived, class T>
 class recv_side {
+    recv_side() = default;
+    friend Derived;
+
 public:
     /// Receives the next value, or nullopt once the channel is closed and drained. Blocks while
     /// there is none; for ever on the nil channel. Throws what the channel was closed with, if

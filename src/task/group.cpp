@@ -24,7 +24,7 @@ group::~group() {
     cancel_();
     static_cast<void>(wait_all({}, nullptr));
     failure_.check_taken("whose group nobody waited for");
-    if (!starters_.empty() && !detail::process_is_ending()) {
+    if (!starters_.empty() && !detail::waiters_may_be_left()) {
         detail::fatal("a group was destroyed while somebody waits to start a task in it");
     }
 }

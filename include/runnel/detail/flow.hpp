@@ -86,7 +86,7 @@ std::optional<T> recv_for(const context& ctx, const recv_chan<T>& in, chan_core*
 
 /// Sends. Throws canceled_error or timeout_error once `ctx` has ended, and what a plain send does.
 template <class T>
-void send_under(const context& ctx, const send_chan<T>& out, T&& value) {
+void send_under(const context& ctx, const send_chan<T>& out, std::type_identity_t<T>&& value) {
     if (!can_end(ctx)) {
         out.send(std::forward<T>(value));
         return;
