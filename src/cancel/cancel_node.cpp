@@ -16,14 +16,14 @@ cancel_node* cancel_node::above() const noexcept {
 }
 
 /// Fixes why the node is cancelled; false if that was done before.
-bool cancel_node::end(errc error, const std::exception_ptr& cause) noexcept {
+bool cancel_node::end(errc error, std::exception_ptr cause) noexcept {
     const std::lock_guard hold(lock_);
     if (ended_) {
         return false;
     }
     ended_ = true;
     error_ = error;
-    cause_ = cause;
+    cause_ = std::move(cause);
     return true;
 }
 
@@ -76,7 +76,7 @@ void cancel_node::adopt() noexcept {
 
 void cancel_node::cancel(errc error, std::exception_ptr cause) noexcept {
     retain(this);
-    end(error, cause);
+    end(error, std::move(cause));
     publish();
     cancel_node* at = this;
     for (;;) {

@@ -67,7 +67,7 @@ protected:
 
 private:
     [[nodiscard]] cancel_node* above() const noexcept;
-    bool end(errc error, const std::exception_ptr& cause) noexcept;
+    bool end(errc error, std::exception_ptr cause) noexcept;
     void publish() noexcept;
     [[nodiscard]] cancel_node* first_child() noexcept;
     void remove_child(cancel_node& child) noexcept;

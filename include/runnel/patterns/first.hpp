@@ -103,8 +103,7 @@ public:
 template <class T, class F>
 class race_attempt_of final : public race_attempt<T> {
 public:
-    template <class G>
-    explicit race_attempt_of(G&& f) : f_(std::forward<G>(f)) {}
+    explicit race_attempt_of(F f) : f_(std::move(f)) {}
     void run(const context& ctx, result_slot<T>& to) override {
         if constexpr (std::is_void_v<T>) {
             std::invoke(std::move(f_), ctx);

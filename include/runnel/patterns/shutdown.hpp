@@ -94,8 +94,7 @@ public:
 template <class S>
 class shutdown_model_of final : public shutdown_model {
 public:
-    template <class G>
-    explicit shutdown_model_of(G&& part) : part_(std::forward<G>(part)) {}
+    explicit shutdown_model_of(S part) : part_(std::move(part)) {}
 
     [[nodiscard]] bool is_null() override {
         auto* const component = component_of(part_);
