@@ -98,7 +98,10 @@ goroutine* scheduler::find_work(worker& w) noexcept {
         if (g == nullptr) {
             g = take_injected(w);
         }
-        if (g == nullptr && (w.searching || (w.searching = idle_.begin_search(active_.load())))) {
+        if (g == nullptr && !w.searching) {
+            w.searching = idle_.begin_search(active_.load());
+        }
+        if (g == nullptr && w.searching) {
             g = search(w);
         }
         if (g == nullptr) {
