@@ -34,11 +34,20 @@ constexpr std::array patterns{
     pattern{"P1", "Share by communicating: goroutine, channel, select; and the locks",
             p01_communicating},
     pattern{"P2", "Creation: start a goroutine and keep a channel to it", p02_creation},
+    pattern{"P3", "Exit, detached: a task for once, and workers that stay", p03_detached},
     pattern{"P4", "Exit: wait for one goroutine", p04_join_one},
     pattern{"P5", "Exit: the goroutine's result or error reaches who waits", p05_exit_status},
     pattern{"P6", "Exit: wait for a group", p06_join_many},
+    pattern{"P7", "Exit: wait for a group, but not for ever", p07_join_with_timeout},
+    pattern{"P8", "Notify and wait: one worker", p08_notify_one},
+    pattern{"P9", "Notify and wait: a pool of workers", p09_notify_many},
+    pattern{"P10", "Graceful shutdown: all components at once", p10_concurrent_shutdown},
+    pattern{"P11", "Graceful shutdown: one component after another", p11_sequential_shutdown},
     pattern{"P12", "Pipeline: generate, filter, square, in order", p12_pipeline},
     pattern{"P13", "Fan-out, fan-in: several workers on one channel", p13_fan_out_fan_in},
+    pattern{"P14", "The first of several answers", p14_first},
+    pattern{"P15", "The first of several answers, within a limit", p15_first_with_limit},
+    pattern{"P16", "The first of several answers cancels the others", p16_first_cancels},
     pattern{"P17", "Why a pipeline keeps order, when it does not, how to keep it", p17_order},
 };
 
@@ -86,31 +95,20 @@ std::optional<std::vector<const pattern*>> choose(const std::vector<std::string>
     return chosen;
 }
 
-/// Waits, for two seconds at most, until no more than `before` goroutines are alive. What a
-/// goroutine does last (giving back its stack) comes after everything that a join can see.
-bool only_left(std::size_t before) {
-    using namespace std::chrono_literals;
-    const auto limit = runnel::clock::now() + 2s;
-    while (runnel::debug::live_goroutines() > before) {
-        if (runnel::clock::now() > limit) {
-            return false;
-        }
-        runnel::sleep_for(100us);
-    }
-    return true;
-}
+/// Goroutines that were alive when the pattern that runs now began.
+std::atomic<std::size_t> alive_before = 0;
 
 /// False if a result was wrong or a goroutine stayed behind.
 bool run_one(const pattern& p) {
     const int wrong_before = wrong_results;
-    const std::size_t alive_before = runnel::debug::live_goroutines();
+    alive_before = runnel::debug::live_goroutines();
     say("== ", p.name, "  ", p.title);
     try {
         p.run();
     } catch (const std::exception& e) {
         check(false, std::string("an exception ended the pattern: ") + e.what());
     }
-    check(only_left(alive_before), "the pattern leaves no goroutine behind");
+    check(goroutines_left() == 0, "the pattern leaves no goroutine behind");
     return wrong_results == wrong_before;
 }
 
@@ -139,6 +137,22 @@ void check(bool ok, std::string_view what) {
     ++wrong_results;
     const std::string line = "wrong: " + std::string(what) + '\n';
     std::fputs(line.c_str(), stderr);
+}
+
+// What a goroutine does last, giving back its stack, comes after everything that a join can see.
+std::size_t goroutines_left() {
+    using namespace std::chrono_literals;
+    const auto limit = runnel::clock::now() + 2s;
+    for (;;) {
+        const std::size_t alive = runnel::debug::live_goroutines();
+        if (alive <= alive_before) {
+            return 0;
+        }
+        if (runnel::clock::now() > limit) {
+            return alive - alive_before;
+        }
+        runnel::sleep_for(100us);
+    }
 }
 
 void print_line(const std::string& line) {

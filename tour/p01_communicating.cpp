@@ -6,6 +6,7 @@
 #include <atomic>
 #include <mutex>
 #include <optional>
+#include <shared_mutex>
 #include <utility>
 
 #include <runnel/runnel.hpp>
@@ -39,6 +40,7 @@ void deposit_from_many(F deposit) {
     all.wait();
 }
 
+// [teller]
 /// The account as a process: `balance` belongs to one goroutine, so it needs no lock. A question
 /// carries the channel for its answer. Ends when `deposits` is closed.
 void teller(const recv_chan<int>& deposits, const recv_chan<send_chan<int>>& questions) {
@@ -69,7 +71,9 @@ int account_by_communicating() {
     ended.join();
     return balance;
 }
+// [/teller]
 
+// [mutex]
 int account_by_mutex() {
     runnel::mutex lock;  // protects balance
     int balance = 0;
@@ -79,11 +83,34 @@ int account_by_mutex() {
     });
     return balance;
 }
+// [/mutex]
 
 int account_by_atomic() {
     std::atomic<int> balance = 0;
     deposit_from_many([&] { ++balance; });
     return balance;
+}
+
+/// Readers share, a writer is alone.
+bool readers_share() {
+    runnel::shared_mutex lock;  // protects balance
+    int balance = 0;
+    auto both = make_chan<runnel::unit>();
+    runnel::wait_group readers;
+    for (int i = 0; i < 2; ++i) {
+        readers.go([&, i] {
+            const std::shared_lock hold(lock);
+            if (i == 0) {  // each waits for the other while it holds the lock
+                both.send();
+            } else {
+                static_cast<void>(both.recv());
+            }
+            check(balance == 0, "nobody writes while somebody reads");
+        });
+    }
+    readers.wait();
+    const std::unique_lock hold(lock);
+    return ++balance == 1;
 }
 
 /// Holds one number at a time. This is what a channel of capacity 1 does for you, and a channel
@@ -154,6 +181,11 @@ void p01_communicating() {
     show("account, an atomic", account_by_atomic(), expected);
     show("1 + ... + 100 through a channel", sum_through_channel(), 5050);
     show("1 + ... + 100 through a condition variable", sum_through_mailbox(), 5050);
+    check(readers_share(), "a reader-writer lock");
+    say("two readers at once, then a writer: ok");
+    const auto left = goroutines_left();
+    say_fixed("the seed has no program here; every way gives the same account; left alive: ", left);
+    check(left == 0, "the teller has ended");
 }
 
 }  // namespace tour

@@ -15,9 +15,11 @@ namespace {
 using runnel::go;
 using runnel::join_handle;
 using runnel::make_chan;
+using runnel::produce;
 using runnel::recv_chan;
 using runnel::send_chan;
 
+// [go]
 void greet(const std::string& text, const send_chan<runnel::unit>& printed) {
     say(text);
     printed.close();  // wakes everybody who waits, blocks for nobody
@@ -38,17 +40,19 @@ public:
 private:
     std::string client_;
 };
+// [/go]
 
-/// Starts a goroutine and returns the channel from it.
+// [produce]
+/// Starts a goroutine and returns the channel from it. produce() closes the channel at the end, and
+/// ends the goroutine if nobody receives any more.
 recv_chan<int> start_sum(std::vector<int> numbers) {
-    // One slot: the send never waits, so a caller that does not come back strands nobody.
-    auto sum = make_chan<int>(1);
-    go([=, numbers = std::move(numbers)] {
+    return produce<int>([numbers = std::move(numbers)](const send_chan<int>& sum) {
         sum.send(std::accumulate(numbers.begin(), numbers.end(), 0));
     });
-    return sum;
 }
+// [/produce]
 
+// [logger]
 /// Where to send lines, and who prints them. Close `lines`, then join `printer`.
 struct logger {
     send_chan<std::string> lines;
@@ -68,6 +72,7 @@ logger start_logger() {
     });
     return {lines, std::move(printer)};
 }
+// [/logger]
 
 void start_function() {
     auto printed = make_chan<runnel::unit>();
@@ -78,8 +83,10 @@ void start_function() {
 void start_member_function() {
     auto requests = make_chan<std::string>();
     auto replies = make_chan<std::string>();
+    // [method]
     // The connection moves into the goroutine. Behind a pointer it would have to outlive it.
     go(&connection::serve, connection("client-1"), requests, replies);
+    // [/method]
 
     requests.send("a page");
     const std::string reply = replies.recv().value_or("nothing");
@@ -105,6 +112,11 @@ void p02_creation() {
     log.lines.send("second line");
     log.lines.close();
     check(log.printer.join() == 2, "the logger prints what was sent before the close");
+
+    static_cast<void>(start_sum({1, 2, 3}));  // nobody takes the sum
+    const auto left = goroutines_left();
+    say_fixed("a channel that nobody receives from strands no sender; left alive: ", left);
+    check(left == 0, "the sender has ended");
 }
 
 }  // namespace tour

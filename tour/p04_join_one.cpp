@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <stdexcept>
 
 #include <runnel/runnel.hpp>
 
@@ -15,39 +16,70 @@ namespace tour {
 namespace {
 
 using runnel::make_chan;
+using runnel::on_recv;
+using runnel::select;
 using runnel::spawn;
 using runnel::unit;
 using namespace std::chrono_literals;
 
+// [worker]
 // Typed arguments: a wrong one does not compile, instead of looking like success.
 void worker(std::chrono::milliseconds interval, int& jobs_done) {
     runnel::sleep_for(interval);
     ++jobs_done;
 }
+// [/worker]
+
+void wait_for_a_worker() {
+    // [join]
+    int jobs_done = 0;
+    auto done = spawn(worker, 5ms, std::ref(jobs_done));
+    say("spawn a worker goroutine");
+    done.join();
+    say("worker done");
+    // [/join]
+    check(jobs_done == 1, "what the worker wrote is seen after join");
+}
+
+/// done() closes at the end, so that waiting can stand in a select beside other events.
+void wait_beside_other_events() {
+    // [select]
+    int jobs_done = 0;
+    auto never = make_chan<unit>();
+    auto handle = spawn(worker, 1ms, std::ref(jobs_done));
+    const std::size_t event = select(on_recv(handle.done()), on_recv(never));
+    // [/select]
+    say("select: worker done");
+    check(event == 0 && jobs_done == 1, "done() tells the end of the worker");
+}
+
+/// What the seed's channel gets wrong: who stops waiting, and a worker that leaves another way.
+void what_a_channel_gets_wrong() {
+    auto ended = make_chan<unit>();
+    {
+        auto given_up = spawn([=] { ended.close(); });  // nobody joins it
+    }
+    static_cast<void>(ended.recv());
+
+    auto fails = spawn([] { throw std::runtime_error("cannot work"); });
+    bool told = false;
+    try {
+        fails.join();
+    } catch (const std::runtime_error&) {
+        told = true;
+    }
+    const auto left = goroutines_left();
+    say_fixed("nobody waits for a worker, another one throws: left alive: ", left,
+              ", told of the exception: ", told ? "yes" : "no");
+    check(told && left == 0, "a handle strands nobody and hides nothing");
+}
 
 }  // namespace
 
 void p04_join_one() {
-    int jobs_done = 0;
-    auto first = spawn(worker, 2ms, std::ref(jobs_done));
-    say("spawn a worker goroutine");
-    first.join();
-    say("worker done");
-    check(jobs_done == 1, "what the worker wrote is seen after join");
-
-    // done() closes at the end, so that waiting can stand in a select beside other events.
-    auto never = make_chan<unit>();
-    auto second = spawn(worker, 1ms, std::ref(jobs_done));
-    const std::size_t event =
-        runnel::select(runnel::on_recv(second.done()), runnel::on_recv(never));
-    say("select: worker done");
-    check(event == 0 && jobs_done == 2, "done() tells the end of the worker");
-
-    // Nobody has to wait: without its handle the worker still runs to its end, and strands nobody.
-    auto ended = make_chan<unit>();
-    spawn([=] { ended.close(); }).detach();
-    check(!ended.recv(), "a detached worker runs to its end");
-    say("detached worker done");
+    wait_for_a_worker();
+    wait_beside_other_events();
+    what_a_channel_gets_wrong();
 }
 
 }  // namespace tour

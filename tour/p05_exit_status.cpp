@@ -20,6 +20,7 @@ using runnel::spawn;
 using std::chrono::milliseconds;
 using namespace std::chrono_literals;
 
+// [worker]
 /// Sleeps through the intervals and returns how long that should take.
 /// Throws std::invalid_argument if there is none.
 milliseconds worker(const std::vector<milliseconds>& intervals) {
@@ -42,6 +43,7 @@ std::error_code quiet_worker(milliseconds interval) {
     runnel::sleep_for(interval);
     return {};
 }
+// [/worker]
 
 std::string status_of(runnel::join_handle<milliseconds> job) {
     try {
@@ -54,7 +56,7 @@ std::string status_of(runnel::join_handle<milliseconds> job) {
 }  // namespace
 
 void p05_exit_status() {
-    auto job1 = spawn(worker, std::vector{1ms, 1ms});
+    auto job1 = spawn(worker, std::vector{2ms, 3ms});
     say("spawn worker1");
     const std::string status1 = status_of(std::move(job1));
     say("worker1 done: ", status1);
@@ -66,13 +68,17 @@ void p05_exit_status() {
     say("worker2 done: ", status2);
     check(status2 == "invalid args", "worker2's exception reaches who joins it");
 
-    const std::error_code error3 = spawn(quiet_worker, 1ms).join();
-    say("worker3 done: ", error3 ? "failed" : "ok");
-    check(!error3, "worker3 succeeds");
+    // [status]
+    const std::error_code good = spawn(quiet_worker, 1ms).join();
+    const std::error_code bad = spawn(quiet_worker, -1ms).join();
+    say("worker3 done: ", good ? "failed" : "ok");
+    say("worker4 done: ", bad ? "failed" : "ok");
+    // [/status]
+    check(!good, "worker3 succeeds");
+    check(bad == std::errc::invalid_argument, "worker4's error code reaches who joins it");
 
-    const std::error_code error4 = spawn(quiet_worker, -1ms).join();
-    say("worker4 done: ", error4 ? "failed" : "ok");
-    check(error4 == std::errc::invalid_argument, "worker4's error code reaches who joins it");
+    say_fixed("success is no error: 'if (error)' says ", good ? "failed" : "ok",
+              " for the worker that succeeded");
 }
 
 }  // namespace tour

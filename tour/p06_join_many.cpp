@@ -1,12 +1,14 @@
 // P6: start a group of workers and wait for all of them.
 //
-// wait_group::go counts the worker and counts it down when it ends, however it ends: nobody can
-// forget the done(). The workers end in any order, so each reports in a place of its own and the
-// report is printed in the order of the names.
+// wait_group::go counts the worker and counts it down when it ends: nobody can forget the done().
+// Where workers may fail, a group hands the first failure to who waits, and cancels the others. The
+// workers end in any order, so each reports in a place of its own and the report is printed in the
+// order of the names.
+#include <array>
 #include <chrono>
 #include <cstddef>
+#include <stdexcept>
 #include <string>
-#include <vector>
 
 #include <runnel/runnel.hpp>
 
@@ -15,67 +17,74 @@
 namespace tour {
 namespace {
 
-using runnel::go;
-using runnel::make_chan;
-using runnel::recv_chan;
-using runnel::unit;
+using runnel::context;
+using runnel::group;
 using runnel::wait_group;
 using namespace std::chrono_literals;
 
-constexpr int group_size = 5;
+constexpr std::size_t group_size = 5;
 
-std::string worker(int number) {
-    runnel::sleep_for(1ms);
+std::string worker(std::size_t number) {
+    runnel::sleep_for(3ms);
     return "worker-" + std::to_string(number) + ": done";
 }
 
-/// Starts f(0) ... f(n - 1) and returns a channel that closes when all have returned, so that the
-/// wait can stand in a select.
-template <class F>
-recv_chan<unit> spawn_group(int n, const F& f) {
-    auto done = make_chan<unit>();
-    go([=] {
-        wait_group workers;
-        for (int i = 0; i < n; ++i) {
-            workers.go([=] { f(i); });
-        }
-        workers.wait();
-        done.close();  // not a send: whoever stopped waiting cannot strand us
-    });
-    return done;
-}
-
-void wait_with_wait_group() {
-    std::vector<std::string> reports(group_size);
+void workers_that_cannot_fail() {
+    // [wait_group]
+    std::array<std::string, group_size> reports;
     wait_group workers;
-    say("spawn a group of workers");
-    for (int i = 0; i < group_size; ++i) {
+    for (std::size_t i = 0; i < group_size; ++i) {
         // Each worker writes its own element; wait() orders those writes before its return.
-        workers.go([&reports, i] { reports[static_cast<std::size_t>(i)] = worker(i); });
+        workers.go([&reports, i] { reports[i] = worker(i); });
     }
+    say("spawn a group of workers");
     workers.wait();
-    for (int i = 0; i < group_size; ++i) {
-        const std::string& report = reports[static_cast<std::size_t>(i)];
+    for (const std::string& report : reports) {
         say(report);
-        check(report == "worker-" + std::to_string(i) + ": done", "each worker reports its end");
     }
     say("group workers done");
+    // [/wait_group]
+    check(reports.front() == "worker-0: done" && reports.back() == "worker-4: done",
+          "each worker reports its end");
 }
 
-void wait_with_channel() {
-    auto finished = make_chan<int>(group_size);  // a place for each: no worker waits
-    auto done = spawn_group(group_size, [=](int number) { finished.send(number); });
-    say("spawn another group");
-    check(!done.recv(), "the channel closes when all workers have ended");
-    check(finished.len() == group_size, "all workers of the group have run");
-    say("group workers done: ", finished.len());
+void workers_that_may_fail() {
+    std::array<bool, group_size> cancelled{};
+    std::string failure = "none";
+    // [group]
+    group workers(runnel::background());
+    for (std::size_t i = 0; i < group_size; ++i) {
+        workers.go([&cancelled, i, ctx = workers.context()] {
+            if (i == 2) {
+                throw std::runtime_error("worker-2: no space left");
+            }
+            // Work that would take an hour; a failure of another worker ends it.
+            cancelled[i] = sleep_for(ctx, 1h) == runnel::op_status::canceled;
+        });
+    }
+    try {
+        workers.wait();  // for all of them; rethrows the first failure
+    } catch (const std::runtime_error& error) {
+        failure = error.what();
+    }
+    // [/group]
+    std::size_t stopped = 0;
+    for (const bool each : cancelled) {
+        stopped += each ? 1 : 0;
+    }
+    say("group: ", failure, "; the other ", stopped, " were cancelled");
+    check(failure == "worker-2: no space left" && stopped == group_size - 1,
+          "the first failure reaches who waits, and ends the others");
 }
 
 }  // namespace
 
 void p06_join_many() {
-    wait_with_wait_group();
-    wait_with_channel();
+    workers_that_cannot_fail();
+    workers_that_may_fail();
+    const auto left = goroutines_left();
+    say_fixed("a worker that fails hangs nobody, and no monitor is needed; left alive: ", left);
+    check(left == 0, "the groups have ended");
 }
 
 }  // namespace tour
