@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <utility>
 
 #include "src/base/fatal.hpp"
 #include "src/fiber/valgrind.hpp"
@@ -10,8 +11,9 @@ namespace runnel::detail {
 namespace {
 
 constexpr std::size_t arena_bytes = std::size_t{64} << 20;
-constexpr std::size_t kept_hot = 16 * 1024;    // the top of a stack stays committed
-constexpr std::size_t depot_keeps_hot = 1024;  // stacks in the depot whose top stays committed
+constexpr std::size_t kept_hot = 16 * 1024;     // the top of a stack stays committed
+constexpr std::size_t depot_keeps_warm = 1024;  // scavenged stacks whose top stays committed
+constexpr std::size_t scavenged_at_once = 16;
 
 void give_back_deep_pages(const stack& s, std::size_t keep) noexcept {
     if (s.size() > keep) {
@@ -81,10 +83,13 @@ stack* stack_depot::take(std::size_t wanted) noexcept {
     const std::lock_guard hold(lock_);
     stack* list = nullptr;
     for (std::size_t i = 0; i < wanted; ++i) {
-        stack* s = free_;
-        if (s != nullptr) {
-            free_ = s->next;
-            --free_count_;
+        stack* s = nullptr;
+        if (hot_ != nullptr) {
+            s = std::exchange(hot_, hot_->next);
+            --hot_count_;
+        } else if (cool_ != nullptr) {
+            s = std::exchange(cool_, cool_->next);
+            --cool_count_;
         } else if (list == nullptr || i < 4) {
             s = carve();
         } else {
@@ -93,17 +98,15 @@ stack* stack_depot::take(std::size_t wanted) noexcept {
         s->next = list;
         list = s;
     }
+    lowest_ = std::min<std::size_t>(lowest_, hot_count_);
+    surplus_ = std::min<std::size_t>(surplus_, hot_count_);
     return list;
 }
 
 void stack_depot::give(stack* list) noexcept {
-    // Outside the lock: the pages are ours alone until the list is linked in.
-    const bool plenty = free_count_ > depot_keeps_hot;
     stack* last = nullptr;
     std::size_t count = 0;
     for (stack* s = list; s != nullptr; s = s->next) {
-        give_back_deep_pages(*s, plenty ? 0 : kept_hot);
-        s->used = false;
         last = s;
         ++count;
     }
@@ -111,9 +114,47 @@ void stack_depot::give(stack* list) noexcept {
         return;
     }
     const std::lock_guard hold(lock_);
-    last->next = free_;
-    free_ = list;
-    free_count_ += count;
+    last->next = hot_;
+    hot_ = list;
+    hot_count_ += count;
+}
+
+bool stack_depot::scavenge(std::int64_t at) noexcept {
+    if (!stocked()) {
+        return false;
+    }
+    stack* list = nullptr;
+    std::size_t warm = 0;
+    bool more = false;
+    {
+        const std::lock_guard hold(lock_);
+        if (at - marked_at_ >= keep_for) {
+            marked_at_ = at;
+            surplus_ = lowest_;
+            lowest_ = hot_count_;
+        }
+        for (std::size_t i = 0; i < scavenged_at_once && surplus_ != 0; ++i, --surplus_) {
+            stack* const s = std::exchange(hot_, hot_->next);
+            --hot_count_;
+            s->next = list;
+            list = s;
+        }
+        lowest_ = std::min<std::size_t>(lowest_, hot_count_);
+        warm = cool_count_ < depot_keeps_warm ? depot_keeps_warm - cool_count_ : 0;
+        more = surplus_ != 0;
+    }
+    // Outside the lock: these are ours alone until they are linked in again.
+    while (list != nullptr) {
+        stack* const s = std::exchange(list, list->next);
+        give_back_deep_pages(*s, warm != 0 ? kept_hot : 0);
+        warm -= warm != 0 ? 1 : 0;
+        s->used = false;
+        const std::lock_guard hold(lock_);
+        s->next = cool_;
+        cool_ = s;
+        ++cool_count_;
+    }
+    return more;
 }
 
 stack* stack_depot::map_one(std::size_t size) noexcept {
@@ -158,6 +199,7 @@ void stack_cache::shrink() noexcept {
 }
 
 void stack_cache::trim() noexcept {
+    untrimmed_ = false;
     for (stack* s = free_; s != nullptr; s = s->next) {
         if (s->used) {
             s->used = false;

@@ -12,6 +12,10 @@
 //   K3  discard() is never applied to a stack that somebody stands on: only to stacks that have
 //       been in the cache since before the worker's last switch.               (stack_cache, worker
 //       loop)
+//   K4  Stacks in `hot_` are as they were left. Memory goes back by age, not at once: what has lain
+//       in the depot for a whole interval (its lowest level in that time) is taken out in small
+//       portions by sleeping workers. Discarding is dear (other processors are interrupted), and
+//       many sleepers that wake one by one want the same stacks again.          (give, scavenge)
 // Locks     depot lock_ (leaf). Held across mmap and guard calls; never while a goroutine is made
 //           ready.
 #pragma once
@@ -63,8 +67,15 @@ public:
     /// Takes up to `wanted` stacks as a list, carving at least one; terminates when the system has
     /// no more address space.
     [[nodiscard]] stack* take(std::size_t wanted) noexcept;
-    /// Takes a list back; memory beyond what is soon reused is given to the system first.
+    /// Takes a list back, with its memory (K4).
     void give(stack* list) noexcept;
+
+    /// Gives the memory of some stacks that have not been needed of late back to the system; `at`
+    /// is the time. Returns whether there are more. Call it now and then while stocked().
+    bool scavenge(std::int64_t at) noexcept;
+    [[nodiscard]] bool stocked() const noexcept { return hot_count_.load() != 0; }
+
+    static constexpr std::int64_t keep_for = 5'000'000'000;  ///< nanoseconds
 
     /// Maps a stack of `size` bytes for one goroutine.
     [[nodiscard]] stack* map_one(std::size_t size) noexcept;
@@ -88,8 +99,13 @@ private:
     // Protected by lock_.
     spin_lock lock_;
     std::vector<arena> arenas_;
-    stack* free_ = nullptr;
-    std::atomic<std::size_t> free_count_ = 0;  ///< written under lock_, read anywhere as a hint
+    stack* hot_ = nullptr;                    ///< given back, with their memory
+    std::atomic<std::size_t> hot_count_ = 0;  ///< written under lock_, read anywhere as a hint
+    std::size_t lowest_ = 0;                  ///< of hot_count_ since marked_at_
+    std::size_t surplus_ = 0;                 ///< of them to be scavenged
+    std::int64_t marked_at_ = 0;
+    stack* cool_ = nullptr;  ///< scavenged
+    std::size_t cool_count_ = 0;
     // Statistics and the mapping budget.
     std::atomic<std::size_t> guards_ = 0;
     std::atomic<std::size_t> unguarded_ = 0;
@@ -119,6 +135,7 @@ public:
         s->next = free_;
         free_ = s;
         ++count_;
+        untrimmed_ = true;
     }
 
     [[nodiscard]] bool overfull() const noexcept { return count_ > capacity; }
@@ -126,6 +143,7 @@ public:
     void shrink() noexcept;
     /// Gives back the deep pages of stacks used since the last call. Not from a cached stack.
     void trim() noexcept;
+    [[nodiscard]] bool untrimmed() const noexcept { return untrimmed_; }
     void flush() noexcept;
 
 private:
@@ -136,6 +154,7 @@ private:
     stack_depot& depot_;
     stack* free_ = nullptr;
     std::size_t count_ = 0;
+    bool untrimmed_ = false;
 };
 
 }  // namespace runnel::detail

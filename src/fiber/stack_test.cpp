@@ -117,12 +117,37 @@ TEST(stack_depot, a_new_stack_has_no_memory_yet) {
     depot.give(s);
 }
 
+/// As sleeping workers do: until nothing is left that has lain for long.
+void scavenge_all(stack_depot& depot) {
+    for (std::int64_t at = 10; at < 13; ++at) {
+        while (depot.scavenge(at * stack_depot::keep_for)) {
+        }
+    }
+}
+
+TEST(stack_depot, keeps_the_memory_of_what_was_needed_of_late) {
+    stack_depot depot(unguarded_policy());
+    stack* s = depot.take(1);
+    use_deeply(*s);
+    for (std::int64_t at = 1; at < 10; ++at) {
+        depot.give(s);
+        EXPECT_FALSE(depot.scavenge(at * stack_depot::keep_for));
+        EXPECT_EQ(resident_pages(*s), s->size() / os::page_size());
+        EXPECT_EQ(depot.take(1), s);
+    }
+    depot.give(s);
+    EXPECT_TRUE(depot.stocked());
+    scavenge_all(depot);
+    EXPECT_FALSE(depot.stocked());
+}
+
 TEST(stack_depot, memory_of_a_deep_use_goes_back_to_the_system) {
     stack_depot depot(unguarded_policy());
     stack* const s = depot.take(1);
     use_deeply(*s);
     ASSERT_EQ(resident_pages(*s), s->size() / os::page_size());
     depot.give(s);
+    scavenge_all(depot);
     EXPECT_LE(resident_pages(*s) * os::page_size(), 16 * kib) << "only the hot top stays";
     EXPECT_TRUE(is_all_zero(s->low, s->top - 16 * kib));
 }
@@ -130,7 +155,8 @@ TEST(stack_depot, memory_of_a_deep_use_goes_back_to_the_system) {
 TEST(stack_depot, with_many_in_stock_even_the_hot_tops_go_back) {
     stack_depot depot(unguarded_policy(min_stack_size));
     std::vector<stack*> lists;
-    for (std::size_t total = 0; total < 1100;) {
+    std::size_t total = 0;
+    while (total < 1100) {
         lists.push_back(depot.take(4));
         for (const stack* s = lists.back(); s != nullptr; s = s->next) {
             *(s->top - 1) = std::byte{1};
@@ -143,7 +169,12 @@ TEST(stack_depot, with_many_in_stock_even_the_hot_tops_go_back) {
         depot.give(list);
     }
     depot.give(last);
-    EXPECT_EQ(resident_pages(*last), 0u);
+    scavenge_all(depot);
+    std::size_t with_memory = 0;
+    for (const stack* s = depot.take(total); s != nullptr; s = s->next) {
+        with_memory += resident_pages(*s) != 0 ? 1 : 0;
+    }
+    EXPECT_EQ(with_memory, 1024u);
 }
 
 TEST(stack_depot, stacks_of_another_size_are_mapped_and_unmapped_one_by_one) {
@@ -290,6 +321,8 @@ TEST(stack_cache, gives_everything_back_when_it_ends) {
         use_deeply(*s);
         cache.give(s);
     }
+    EXPECT_TRUE(depot.stocked());
+    scavenge_all(depot);
     EXPECT_LE(resident_pages(*s) * os::page_size(), 16 * kib);
 }
 

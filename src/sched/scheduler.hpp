@@ -175,6 +175,7 @@ private:
     goroutine* sleep(worker& w) noexcept;
     struct nap_sample;
     bool something_visible(const worker& w) const noexcept;
+    bool tidy_stacks(worker& w, ticks at) noexcept;
     void wait_for_wake(worker& w) noexcept;
     void watch_my_timers(worker& w) noexcept;
     void await_token(worker& w) noexcept;

@@ -48,7 +48,7 @@ bool scheduler::all_asleep() const noexcept {
 /// Sleeps until there may be work. Returns a goroutine if it found one on its own; the worker
 /// counts as searching afterwards.
 goroutine* scheduler::sleep(worker& w) noexcept {
-    w.stacks.trim();
+    static_cast<void>(tidy_stacks(w, os::monotonic_now()));
     w.word.store(word_awake);
     const std::uint32_t sleeping = idle_.enter(w, std::exchange(w.searching, false));
     w.state.store(worker_state::sleeping);
@@ -85,13 +85,26 @@ void scheduler::get_up(worker& w) noexcept {
     w.state.store(worker_state::searching);
 }
 
+/// Gives memory of stacks back that nobody has used for a while; returns whether there is more.
+bool scheduler::tidy_stacks(worker& w, ticks at) noexcept {
+    if (w.stacks.untrimmed() && at - w.trimmed_at >= stack_depot::keep_for) {
+        w.trimmed_at = at;
+        w.stacks.trim();
+    }
+    return depot_.scavenge(at);
+}
+
 /// Somebody has taken this worker out of the list and is about to set its word.
 void scheduler::await_token(worker& w) noexcept {
     std::uint32_t seen = w.word.load();
     while (seen != word_woken) {
         if (seen == word_asleep || w.word.compare_exchange_strong(seen, word_asleep)) {
-            os::futex_wait(w.word, word_asleep);
+            const bool untrimmed = w.stacks.untrimmed();
+            os::futex_wait(w.word, word_asleep, untrimmed ? stack_depot::keep_for : -1);
             seen = w.word.load();
+            if (untrimmed && seen == word_asleep) {
+                static_cast<void>(tidy_stacks(w, os::monotonic_now()));
+            }
         }
     }
 }
@@ -162,6 +175,7 @@ struct scheduler::nap_sample {
 
 goroutine* scheduler::wait_in_poller(worker& w) noexcept {
     ticks nap = first_nap;
+    bool untidy = false;
     std::array<os::readiness, 64> room;
     std::array<nap_sample, watched_workers> before;
     for (;;) {
@@ -174,7 +188,10 @@ goroutine* scheduler::wait_in_poller(worker& w) noexcept {
         if (!w.word.compare_exchange_strong(expected, word_polling)) {
             return nullptr;
         }
-        const auto happened = poller_.wait(room, poll_limit(others_run ? nap : never));
+        const bool will_tidy = w.stacks.untrimmed() || depot_.stocked();
+        const ticks alone = will_tidy ? stack_depot::keep_for : never;
+        const ticks limit = untidy ? 0 : others_run ? nap : alone;
+        const auto happened = poller_.wait(room, poll_limit(limit));
         expected = word_polling;
         const bool woken = !w.word.compare_exchange_strong(expected, word_awake);
         if (!happened.empty()) {
@@ -194,6 +211,7 @@ goroutine* scheduler::wait_in_poller(worker& w) noexcept {
             get_up(w);
             return steal_from(v, w, after.picks == before[i].picks);
         }
+        untidy = tidy_stacks(w, os::monotonic_now());
         nap = std::min(nap * 2, longest_nap);
     }
 }

@@ -57,6 +57,7 @@ struct alignas(64) worker {
     random_source random;         ///< of what goroutines choose: a seed replays it
     random_source search_random;  ///< of where to look for work: a matter of timing
     stack_cache stacks;
+    ticks trimmed_at = 0;
     goroutine_cache records;
     std::uint64_t next_id = 0;
     std::uint64_t end_id = 0;
