@@ -16,6 +16,7 @@
 #include <functional>
 #include <memory>
 #include <source_location>
+#include <stop_token>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -34,35 +35,44 @@ namespace detail {
 
 /// A child of `parent` that is cancelled at `deadline`, if not before.
 [[nodiscard]] cancel_scope make_cancelable(const context& parent, ticks deadline);
+/// A child of `parent` that is also cancelled when a stop is requested.
+[[nodiscard]] cancel_scope make_stoppable(const context& parent, std::stop_token token);
 /// `node` is null, or a context that can be cancelled.
 void cancel_context(context_node* node, std::exception_ptr cause) noexcept;
 
+/// Made before the node that carries it, so that a constructor that throws leaves nothing behind.
 template <class Key>
-class value_node final : public context_node {
+struct node_value {
+    const typename Key::type value;
+};
+
+template <class Key>
+class value_node final : private node_value<Key>, public context_node {
 public:
     template <class V>
-    value_node(context_ref parent, V&& value)
-        : context_node(std::move(parent)), value_(std::forward<V>(value)) {}
+    value_node(context_ref parent, V&& v)
+        : node_value<Key>{static_cast<typename Key::type>(std::forward<V>(v))},
+          context_node(std::move(parent)) {}
     [[nodiscard]] const void* find(const void* key) const noexcept override {
-        return key == &key_identity<Key> ? std::addressof(value_) : nullptr;
+        return key == &key_identity<Key> ? std::addressof(this->value) : nullptr;
     }
 
 private:
     ~value_node() override = default;
-
-    const typename Key::type value_;
 };
 
 /// Something to do when a context is cancelled; see on_cancel(). Shared by the context, while it
-/// waits there, and by its handle.
+/// waits there, by its handle, and by the goroutine that does it.
 class cancel_callback {
 public:
-    cancel_callback() = default;
+    explicit cancel_callback(const std::source_location& place) noexcept : where(place) {}
     cancel_callback(const cancel_callback&) = delete;
     cancel_callback& operator=(const cancel_callback&) = delete;
     virtual ~cancel_callback() = default;
-    /// Starts the goroutine. Called once at most.
-    virtual void start() noexcept = 0;
+    /// Called once at most, in a goroutine of its own.
+    virtual void run() = 0;
+
+    const std::source_location where;
 
     // In the list of the context; protected by its lock.
     std::shared_ptr<cancel_callback> self;  ///< set while it is in the list
@@ -74,18 +84,19 @@ template <class F>
 class cancel_callback_of final : public cancel_callback {
 public:
     template <class G>
-    cancel_callback_of(G&& f, const std::source_location& where)
-        : f_(std::forward<G>(f)), where_(where) {}
-    void start() noexcept override {
-        start_closure({.file = where_.file_name(), .line = where_.line()}, std::move(f_));
+    cancel_callback_of(G&& f, const std::source_location& place)
+        : cancel_callback(place), f_(std::forward<G>(f)) {}
+    void run() override {
+        F f(std::move(f_));  // what it holds goes with the goroutine, not with the handle
+        std::invoke(std::move(f));
     }
 
 private:
     F f_;
-    std::source_location where_;
 };
 
-/// Puts `callback` in line, or starts it at once.
+/// Puts `callback` in line, or starts it at once. It lives as long as the context can be cancelled,
+/// whoever still holds that.
 void add_callback(const context& ctx, const std::shared_ptr<cancel_callback>& callback);
 bool remove_callback(const context& ctx, cancel_callback& callback) noexcept;
 
@@ -224,6 +235,19 @@ template <class Key, class V = typename Key::type>
 
 /// A context with the values of `parent`, but without its cancellation and its deadline.
 [[nodiscard]] context without_cancel(const context& parent);
+
+/// A child of `parent` that is also cancelled when a stop is requested of `token`, before
+/// request_stop() returns. When the context is dropped, nothing of it is left in the token.
+[[nodiscard]] inline cancel_scope with_stop_token(const context& parent, std::stop_token token) {
+    return detail::make_stoppable(parent, std::move(token));
+}
+
+/// For calls that take the standard's token: a stop is requested when `ctx` is cancelled. One token
+/// for each context, made when it is first asked for; of a context that has ended, one that is
+/// stopped already; of one that never ends, the empty token. Stop callbacks run in a goroutine of
+/// their own, one after the other, soon after cancel(); a callback that blocks there must not be
+/// destroyed while it runs. When the context is dropped, the token says that no stop can come.
+[[nodiscard]] std::stop_token stop_token(const context& ctx);
 
 /// A function that waits for a context's end. Movable; dropping it lets the function run.
 class cancel_registration {

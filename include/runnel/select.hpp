@@ -66,7 +66,7 @@ template <class Clock, class Duration, class H = detail::no_handler>
 /// Chosen when `ctx` has ended. Costs no channel.
 template <class H = detail::no_handler>
 [[nodiscard]] detail::done_case<H> on_done(const context& ctx, H&& handler = {}) {
-    return {detail::limits_of(ctx).cancel, std::forward<H>(handler)};
+    return {ctx, std::forward<H>(handler)};
 }
 
 /// Chosen when no other case can proceed at once.

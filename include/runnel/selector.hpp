@@ -66,7 +66,11 @@ public:
 
     /// The same until `ctx` ends.
     std::optional<std::size_t> wait(const context& ctx) {
-        return choose(true, detail::limits_of(ctx));
+        const std::optional<std::size_t> chosen = choose(true, detail::limits_of(ctx));
+        if (!chosen) {
+            detail::see_end(ctx);
+        }
+        return chosen;
     }
 
     /// Case `i` is not chosen any more. Throws std::out_of_range for an index that was never given.
@@ -166,7 +170,10 @@ private:
             c.word = detail::limits_of(ctx).cancel;
             c.kind = c.word != nullptr ? detail::case_kind::done : detail::case_kind::none;
         }
-        void chosen(bool ok) override { static_cast<void>(ok); }
+        void chosen(bool ok) override {
+            static_cast<void>(ok);
+            detail::see_end(ctx);
+        }
 
         context ctx;
     };

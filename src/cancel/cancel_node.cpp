@@ -3,12 +3,19 @@
 #include <mutex>
 #include <utility>
 
+#include <runnel/detail/shared_exception.hpp>
+
 namespace runnel::detail {
 
 cancel_node::~cancel_node() {
     if (cancel_node* const up = above(); up != nullptr) {
         up->remove_child(*this);
     }
+}
+
+std::size_t cancel_node::child_count() noexcept {
+    const std::lock_guard hold(lock_);
+    return children_.size();
 }
 
 cancel_node* cancel_node::above() const noexcept {
@@ -68,6 +75,7 @@ void cancel_node::adopt() noexcept {
         }
     }
     if (too_late) {
+        up->publish();                   // nobody sees a child end before its parent
         cancel(up->error_, up->cause_);  // K3: fixed, and seen under the lock
     } else if (canceled()) {
         up->remove_child(*this);  // its deadline was faster, and found nothing to leave
@@ -76,6 +84,7 @@ void cancel_node::adopt() noexcept {
 
 void cancel_node::cancel(errc error, std::exception_ptr cause) noexcept {
     retain(this);
+    share_exception(cause);
     end(error, std::move(cause));
     publish();
     cancel_node* at = this;
@@ -91,7 +100,7 @@ void cancel_node::cancel(errc error, std::exception_ptr cause) noexcept {
             up->remove_child(*at);
         }
         const bool all = at == this;
-        release(at);
+        release_aside(at);
         if (all) {
             return;
         }

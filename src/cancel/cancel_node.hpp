@@ -6,7 +6,9 @@
 //           fixed), then published (waits end, done() closes, callbacks start), then its children
 //           follow; it leaves its parent's list only when its own list is empty. Whoever meets a
 //           node that another thread is about to cancel does the same steps, all of which may be
-//           done twice: nobody waits for anybody, and nobody returns before all is done.
+//           done twice: nobody waits for anybody, and nobody returns before all is done. No user
+//           code runs in cancel(), so it may run where a goroutine cannot block (timers): functions
+//           get goroutines, and so does the destruction of what turns out to be left to us.
 // Invariants
 //   K1  A node in a parent's list is not dead: whoever destroys it takes it out first; whoever
 //       finds it there with no shares left takes it out, too.           (~cancel_node, first_child)
@@ -18,6 +20,7 @@
 // (cancel_word.hpp, X-1); under lock_ they are read once ended_ is seen.
 #pragma once
 
+#include <cstddef>
 #include <exception>
 #include <utility>
 
@@ -36,7 +39,7 @@ public:
     cancel_node(context_ref parent, ticks deadline) noexcept
         : context_node(std::move(parent), this), deadline_(deadline) {}
 
-    /// Cancels this node and all below it.
+    /// Cancels this node and all below it. Runs no user code, neither blocks nor switches.
     void cancel(errc error, std::exception_ptr cause) noexcept;
 
     /// Waits are linked to it.
@@ -54,6 +57,9 @@ public:
     /// The channel behind context::done().
     [[nodiscard]] virtual recv_chan<unit> done() = 0;
 
+    /// How many contexts below it would be cancelled next.
+    [[nodiscard]] std::size_t child_count() noexcept;
+
     // In the list of the node above; protected by that node's lock.
     cancel_node* next = nullptr;
     cancel_node* prev = nullptr;
@@ -65,8 +71,10 @@ protected:
     /// the node is complete.
     void adopt() noexcept;
 
-private:
+    /// The nearest node above that can be cancelled; null if there is none.
     [[nodiscard]] cancel_node* above() const noexcept;
+
+private:
     bool end(errc error, std::exception_ptr cause) noexcept;
     void publish() noexcept;
     [[nodiscard]] cancel_node* first_child() noexcept;

@@ -1,5 +1,7 @@
 #include <runnel/detail/context.hpp>
 
+#include <runnel/detail/closure.hpp>
+
 #include "src/cancel/cancel_node.hpp"
 
 namespace runnel {
@@ -27,11 +29,24 @@ void retain(context_node* node) noexcept {
     }
 }
 
-void release(context_node* node) noexcept {
-    while (node != nullptr && node->shares_.fetch_sub(1) == 1) {
+/// Its last share has gone: destroys it, and those above whose last share it had.
+void context_node::destroy(context_node* node) noexcept {
+    do {
         context_node* const parent = node->parent_;  // outlives it
         delete node;
         node = parent;
+    } while (node != nullptr && node->shares_.fetch_sub(1) == 1);
+}
+
+void release(context_node* node) noexcept {
+    if (node != nullptr && node->shares_.fetch_sub(1) == 1) {
+        context_node::destroy(node);
+    }
+}
+
+void release_aside(context_node* node) noexcept {
+    if (node != nullptr && node->shares_.fetch_sub(1) == 1) {
+        start_closure({}, [node] { context_node::destroy(node); });
     }
 }
 
@@ -58,6 +73,12 @@ bool has_ended(const context& ctx) noexcept {
     return node != nullptr && node->canceled();
 }
 
+void see_end(const context& ctx) noexcept {
+    if (cancel_node* const node = canceler_of(ctx); node != nullptr && node->canceled()) {
+        node->announce();
+    }
+}
+
 }  // namespace detail
 
 std::error_code context::err() const noexcept {
@@ -70,10 +91,11 @@ std::error_code context::err() const noexcept {
 }
 
 std::exception_ptr context::cause() const {
-    const detail::cancel_node* const node = detail::canceler_of(*this);
+    detail::cancel_node* const node = detail::canceler_of(*this);
     if (node == nullptr || !node->canceled()) {
         return nullptr;
     }
+    node->announce();
     if (node->cause()) {
         return node->cause();
     }

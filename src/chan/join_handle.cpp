@@ -3,6 +3,8 @@
 #include <mutex>
 #include <string>
 
+#include <runnel/detail/shared_exception.hpp>
+
 #include "src/base/fatal.hpp"
 #include "src/sched/report.hpp"
 
@@ -10,6 +12,7 @@ namespace runnel::detail {
 
 void join_state_base::exit() noexcept {
     if (error) {
+        share_exception(error);
         who = describe_self() + ", never joined for";
     }
     chan<unit> done;

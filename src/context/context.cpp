@@ -8,6 +8,30 @@
 
 namespace runnel {
 namespace detail {
+namespace {
+
+context_state* state_of(const context_ref& node) noexcept {
+    return node.get() != nullptr ? static_cast<context_state*>(node.get()->canceler()) : nullptr;
+}
+
+/// The goroutine owns the callback, and destroys it if nobody else has it.
+void start_callback(std::shared_ptr<cancel_callback> callback) {
+    const start_info place{.file = callback->where.file_name(), .line = callback->where.line()};
+    start_closure(place, [own = std::move(callback)] { own->run(); });
+}
+
+void start_callbacks(intrusive_list<cancel_callback>& list) noexcept {
+    while (cancel_callback* const callback = list.pop_front()) {
+        start_callback(std::move(callback->self));
+    }
+}
+
+}  // namespace
+
+ticks deadline_of(const context_ref& parent) noexcept {
+    const context_state* const above = state_of(parent);
+    return above != nullptr ? above->deadline() : never;
+}
 
 const timer_ops context_state::deadline_ops{
     .claim =
@@ -18,25 +42,28 @@ const timer_ops context_state::deadline_ops{
         [](timer_node& node) noexcept {
             context_state* const owner = static_cast<deadline_timer&>(node).owner;
             owner->cancel(errc::deadline_exceeded, nullptr);
-            release(owner);
+            release_aside(owner);
         },
-    .abandon = [](timer_node& node) noexcept { release(static_cast<deadline_timer&>(node).owner); },
+    .abandon =
+        [](timer_node& node) noexcept { static_cast<deadline_timer&>(node).owner->lose_timer(); },
 };
 
 context_ref context_state::make(const context_ref& parent, ticks deadline) {
-    const cancel_node* const above = parent.get() != nullptr ? parent.get()->canceler() : nullptr;
-    const ticks inherited = above != nullptr ? above->deadline() : never;
-    auto* const node = new context_state(parent, std::min(deadline, inherited));
+    const context_state* const above = state_of(parent);
+    const bool sooner = deadline < deadline_of(parent);
+    auto* const node = new context_state(parent, sooner ? deadline : deadline_of(parent));
     context_ref made(node);
-    if (deadline < inherited && deadline <= now()) {
-        node->cancel(errc::deadline_exceeded, nullptr);
-    } else if (deadline < inherited) {
+    const bool armed = sooner && deadline > now() && (above == nullptr || !above->canceled());
+    if (armed) {
         node->timer_.when = deadline;
         node->timer_.ops = &deadline_ops;
         node->timer_.owner = node;
         arm_timer(node->timer_);
     }
     node->adopt();
+    if (sooner && !armed) {
+        node->cancel(errc::deadline_exceeded, nullptr);  // unless the parent was first
+    }
     return made;
 }
 
@@ -44,39 +71,95 @@ context_state::~context_state() {
     if (timer_.owner != nullptr) {
         disarm_timer(timer_);
     }
-    // What waits for a cancellation that cannot come any more is dropped; its destructors are the
-    // user's, so one after the other.
+    bequeath();
+}
+
+/// What waits here goes to the context above; if there is none, nobody can cancel it any more, and
+/// it is dropped. Its destructors are the user's, so one after the other.
+void context_state::bequeath() noexcept {
+    if (callbacks_.empty()) {
+        return;
+    }
+    if (auto* const up = static_cast<context_state*>(above()); up != nullptr) {
+        if (!up->inherit(callbacks_)) {
+            start_callbacks(callbacks_);
+        }
+        return;
+    }
     while (cancel_callback* const callback = callbacks_.pop_front()) {
         const std::shared_ptr<cancel_callback> last = std::move(callback->self);
     }
+}
+
+bool context_state::inherit(intrusive_list<cancel_callback>& list) noexcept {
+    const std::lock_guard hold(lock_);
+    if (announcing_) {
+        return false;
+    }
+    callbacks_.splice_back(list);
+    if (deadline_may_come() && !held_) {
+        held_ = true;
+        retain(this);
+    }
+    return true;
+}
+
+/// The runtime that the timer was armed in has gone, and the deadline with it.
+void context_state::lose_timer() noexcept {
+    bool held = false;
+    {
+        const std::lock_guard hold(lock_);
+        timer_lost_ = true;
+        held = std::exchange(held_, false);
+    }
+    if (held) {
+        release(this);
+    }
+    release(this);  // the claim's
 }
 
 void context_state::announce() noexcept {
     if (announced_.load()) {
         return;
     }
-    if (timer_.owner != nullptr) {
-        disarm_timer(timer_);
-    }
     chan<unit> done;
     intrusive_list<cancel_callback> started;
+    std::stop_source stop{std::nostopstate};
+    bool held = false;
     {
         const std::lock_guard hold(lock_);
         announcing_ = true;
         done = done_;
         started.splice_back(callbacks_);
+        stop.swap(stop_);
+        held = std::exchange(held_, false);
     }
     if (done) {
         chan_close_if_open(done.core());
     }
     announced_.store(true);
-    while (cancel_callback* const callback = started.pop_front()) {
-        const std::shared_ptr<cancel_callback> last = std::move(callback->self);
-        last->start();
+    if (timer_.owner != nullptr) {
+        disarm_timer(timer_);
+    }
+    start_callbacks(started);
+    if (stop.stop_possible()) {
+        start_closure({}, [source = std::move(stop)]() mutable { source.request_stop(); });
+    }
+    if (held) {
+        release_aside(this);
     }
 }
 
 recv_chan<unit> context_state::done() {
+    if (canceled()) {
+        announce();  // whoever sees a closed channel sees it from all who ask
+    }
+    {
+        const std::lock_guard hold(lock_);
+        if (done_) {
+            return done_;
+        }
+    }
     auto fresh = make_chan<unit>();
     {
         const std::lock_guard hold(lock_);
@@ -95,6 +178,27 @@ recv_chan<unit> context_state::done() {
     return done_;
 }
 
+std::stop_token context_state::token() {
+    {
+        const std::lock_guard hold(lock_);
+        if (stop_.stop_possible()) {
+            return stop_.get_token();
+        }
+    }
+    std::stop_source fresh;
+    {
+        const std::lock_guard hold(lock_);
+        if (!announcing_) {
+            if (!stop_.stop_possible()) {
+                stop_ = fresh;
+            }
+            return stop_.get_token();
+        }
+    }
+    fresh.request_stop();
+    return fresh.get_token();
+}
+
 bool context_state::add(const std::shared_ptr<cancel_callback>& callback) noexcept {
     const std::lock_guard hold(lock_);
     if (announcing_) {
@@ -102,11 +206,16 @@ bool context_state::add(const std::shared_ptr<cancel_callback>& callback) noexce
     }
     callback->self = callback;
     callbacks_.push_back(callback.get());
+    if (deadline_may_come() && !held_) {
+        held_ = true;
+        retain(this);
+    }
     return true;
 }
 
 bool context_state::remove(cancel_callback& callback) noexcept {
     std::shared_ptr<cancel_callback> dropped;
+    bool held = false;
     {
         const std::lock_guard hold(lock_);
         if (announcing_ || callback.self == nullptr) {
@@ -114,8 +223,28 @@ bool context_state::remove(cancel_callback& callback) noexcept {
         }
         callbacks_.remove(&callback);
         dropped = std::move(callback.self);
+        held = callbacks_.empty() && std::exchange(held_, false);
+    }
+    if (held) {
+        release(this);
     }
     return true;
+}
+
+context_ref stoppable_state::make(const context_ref& parent, std::stop_token token) {
+    auto* const node = new stoppable_state(parent, deadline_of(parent));
+    context_ref made(node);
+    node->adopt();
+    node->link_.emplace(std::move(token), on_stop{node});
+    return made;
+}
+
+void stoppable_state::on_stop::operator()() const noexcept {
+    // Its destructor waits until we have returned, and so must not run here.
+    if (stoppable_state* const self = node; self->try_retain()) {
+        self->cancel(errc::canceled, nullptr);
+        release_aside(self);
+    }
 }
 
 namespace {
@@ -127,27 +256,30 @@ public:
         : context_node(std::move(parent), nullptr) {}
 };
 
-context_state* state_of(const context_ref& node) noexcept {
-    return node.get() != nullptr ? static_cast<context_state*>(node.get()->canceler()) : nullptr;
-}
+cancel_scope scope_of(const context_ref& node) { return {context(node), cancel_func(node)}; }
 
 }  // namespace
 
 cancel_scope make_cancelable(const context& parent, ticks deadline) {
-    const context_ref node = context_state::make(parent.node(), deadline);
-    return {context(node), cancel_func(node)};
+    return scope_of(context_state::make(parent.node(), deadline));
+}
+
+cancel_scope make_stoppable(const context& parent, std::stop_token token) {
+    return scope_of(stoppable_state::make(parent.node(), std::move(token)));
 }
 
 void cancel_context(context_node* node, std::exception_ptr cause) noexcept {
     if (node != nullptr) {
-        node->canceler()->cancel(errc::canceled, std::move(cause));
+        auto* const state = static_cast<context_state*>(node->canceler());
+        state->cancel(errc::canceled, std::move(cause));
+        state->withdraw();
     }
 }
 
 void add_callback(const context& ctx, const std::shared_ptr<cancel_callback>& callback) {
     context_state* const state = state_of(ctx.node());
     if (state != nullptr && !state->add(callback)) {
-        callback->start();
+        start_callback(callback);
     }
 }
 
@@ -159,12 +291,17 @@ bool remove_callback(const context& ctx, cancel_callback& callback) noexcept {
 }  // namespace detail
 
 recv_chan<unit> context::done() const {
-    detail::cancel_node* const node = node_.get() != nullptr ? node_.get()->canceler() : nullptr;
-    return node != nullptr ? node->done() : recv_chan<unit>();
+    detail::context_state* const state = detail::state_of(node_);
+    return state != nullptr ? state->done() : recv_chan<unit>();
 }
 
 context without_cancel(const context& parent) {
     return context(detail::context_ref(new detail::uncancelable_node(parent.node())));
+}
+
+std::stop_token stop_token(const context& ctx) {
+    detail::context_state* const state = detail::state_of(ctx.node());
+    return state != nullptr ? state->token() : std::stop_token();
 }
 
 bool cancel_registration::stop() noexcept {

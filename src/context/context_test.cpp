@@ -97,20 +97,20 @@ TEST(context, every_kind_of_wait_ends_with_it) {
         auto [ctx, cancel] = with_cancel(background());
         auto ch = make_chan<int>();
         wait_group all;
-        all.go([&, ctx = ctx] {
+        all.go([&] {
             int v = 0;
             EXPECT_EQ(ch.recv(ctx, v), op_status::canceled);
         });
-        all.go([&, ctx = ctx] {
+        all.go([&] {
             auto other = make_chan<int>();
             EXPECT_EQ(other.send(ctx, 1), op_status::canceled);
         });
-        all.go([&, ctx = ctx] { EXPECT_EQ(sleep_for(ctx, 1h), op_status::canceled); });
-        all.go([&, ctx = ctx] {
+        all.go([&] { EXPECT_EQ(sleep_for(ctx, 1h), op_status::canceled); });
+        all.go([&] {
             std::optional<int> v;
             EXPECT_EQ(select(on_recv(ch, v), on_done(ctx)), 1u);
         });
-        all.go([&, ctx = ctx] {
+        all.go([&] {
             std::optional<int> v;
             selector s;
             s.add_recv(ch, v);

@@ -39,7 +39,7 @@ public:
 
     /// Why it was cancelled: null before; the exception given to cancel(cause); else a
     /// canceled_error or timeout_error that holds what err() says. The first cause on the way from
-    /// the root counts.
+    /// the root counts. When it is not null, done() is closed.
     [[nodiscard]] std::exception_ptr cause() const;
 
     /// When the context will be cancelled at the latest.
@@ -78,6 +78,10 @@ namespace detail {
 
 /// True once `ctx` is cancelled. Cheaper than err().
 [[nodiscard]] bool has_ended(const context& ctx) noexcept;
+
+/// `ctx` is cancelled: makes sure that its done() is closed, too. Whoever has cancelled it may not
+/// have come to that yet.
+void see_end(const context& ctx) noexcept;
 
 }  // namespace detail
 }  // namespace runnel

@@ -17,8 +17,11 @@ namespace runnel::detail {
 class cancel_node;
 class context_node;
 void retain(context_node* node) noexcept;  ///< null does nothing
-/// Drops a share; a chain of any length goes without recursion.
+/// Drops a share; a chain of any length goes without recursion. The last one destroys values and
+/// functions of the user's, which may block.
 void release(context_node* node) noexcept;
+/// The same where that must not happen: if it is the last share, a goroutine destroys the node.
+void release_aside(context_node* node) noexcept;
 
 /// A share of a node, or of none.
 class context_ref {
@@ -76,6 +79,8 @@ protected:
 private:
     friend void retain(context_node* node) noexcept;
     friend void release(context_node* node) noexcept;
+    friend void release_aside(context_node* node) noexcept;
+    static void destroy(context_node* node) noexcept;
 
     std::atomic<std::uint32_t> shares_ = 1;
     context_node* const parent_;  ///< a share of it, which release() drops

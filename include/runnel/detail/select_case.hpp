@@ -12,6 +12,7 @@
 #include <utility>
 
 #include <runnel/detail/chan_core.hpp>
+#include <runnel/detail/context.hpp>
 #include <runnel/detail/element.hpp>
 #include <runnel/detail/select_core.hpp>
 
@@ -224,6 +225,8 @@ public:
     using select_case_tag = void;
     using result = typename plain_result<H>::type;
 
+    done_case(const context& ctx, H&& handler)
+        : word_(limits_of(ctx).cancel), ctx_(&ctx), handler_(std::forward<H>(handler)) {}
     done_case(cancel_word* word, H&& handler) : word_(word), handler_(std::forward<H>(handler)) {}
 
     void bind(select_case& c, select_call& call) noexcept {
@@ -238,11 +241,15 @@ public:
     }
     result run(select_case& c) {
         static_cast<void>(c);
+        if (ctx_ != nullptr) {
+            see_end(*ctx_);
+        }
         return run_plain<H>(handler_);
     }
 
 private:
-    cancel_word* word_;  ///< null: never ready
+    cancel_word* word_;             ///< null: never ready
+    const context* ctx_ = nullptr;  ///< whose word it is, if it is a context's
     kept_handler<H> handler_;
 };
 
