@@ -9,5 +9,6 @@
 #include <runnel/patterns.hpp>  // IWYU pragma: export
 #include <runnel/runtime.hpp>   // IWYU pragma: export
 #include <runnel/select.hpp>    // IWYU pragma: export
+#include <runnel/signal.hpp>    // IWYU pragma: export
 #include <runnel/sync.hpp>      // IWYU pragma: export
 #include <runnel/time.hpp>      // IWYU pragma: export

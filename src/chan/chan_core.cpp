@@ -6,6 +6,7 @@
 #include <string>
 
 #include <runnel/detail/cancel_word.hpp>
+#include <runnel/detail/shared_exception.hpp>
 
 #include "src/base/fatal.hpp"
 #include "src/sched/switch.hpp"
@@ -387,6 +388,9 @@ void retain_receiver(chan_core* c) noexcept {
 void release_receiver(chan_core* c) noexcept {
     if (c->counted && counted(*c).receive_handles.fetch_sub(1) == 1) {
         c->abandon();
+        if (c->hooked && c->hooks->abandoned != nullptr) {
+            c->hooks->abandoned(c);
+        }
     }
     release(c);
 }
@@ -395,6 +399,7 @@ void chan_close(chan_core* c, std::exception_ptr error) {
     if (c == nullptr) {
         throw std::logic_error("runnel: close of a nil channel");
     }
+    share_exception(error);
     if (!c->close(std::move(error))) {
         throw channel_closed("runnel: close of a closed channel");
     }
@@ -433,10 +438,12 @@ void rethrow_close_error(const chan_core* c) {
 }
 
 std::size_t chan_len(chan_core* c) noexcept {
-    return c == nullptr || c->hooked ? 0 : c->count.load();
+    return c == nullptr || c->hides_ring() ? 0 : c->count.load();
 }
 
-std::size_t chan_cap(chan_core* c) noexcept { return c == nullptr || c->hooked ? 0 : c->capacity; }
+std::size_t chan_cap(chan_core* c) noexcept {
+    return c == nullptr || c->hides_ring() ? 0 : c->capacity;
+}
 
 void throw_not_sent(const chan_core* c) {
     if (c->abandoned) {

@@ -47,13 +47,15 @@ namespace runnel::detail {
 /// What a locked attempt came to.
 enum class attempt : std::uint8_t { done, closed, would_block };
 
-/// What a channel that is part of something larger (a timer) does differently. Its one-place ring
-/// is its own affair: len() and cap() are 0.
+/// What a channel that is part of something larger (a timer, a listener) does differently.
 struct chan_hooks {
     /// The last handle has gone: destroys the whole, of which the channel is a part.
     void (*dispose)(chan_core* c) noexcept;
     /// A receive has taken a value without waiting. No lock is held.
     void (*received)(chan_core* c) noexcept;
+    /// The last receive handle has gone, where those are counted. Null: nothing to do.
+    void (*abandoned)(chan_core* c) noexcept;
+    bool hides_ring;  ///< it is the channel's own affair: len() and cap() are 0
 };
 
 class chan_core {
@@ -81,6 +83,8 @@ public:
     /// blocked.
     [[nodiscard]] bool may_send() const noexcept;
     [[nodiscard]] bool may_recv() const noexcept;
+
+    [[nodiscard]] bool hides_ring() const noexcept { return hooked && hooks->hides_ring; }
 
     /// After the unlock: somebody has received.
     void after_recv() noexcept {

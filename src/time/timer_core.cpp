@@ -29,7 +29,9 @@ std::align_val_t alignment_with(const timer_function& f) noexcept {
 const timer_ops timer_core::heap_ops{
     .claim = &timer_core::claim, .fire = &timer_core::fire, .abandon = &timer_core::abandon};
 const chan_hooks timer_core::hooks_of_timers{.dispose = &timer_core::dispose,
-                                             .received = &timer_core::received};
+                                             .received = &timer_core::received,
+                                             .abandoned = nullptr,
+                                             .hides_ring = true};
 
 timer_core::timer_core(sort s, const timer_function* f, const char* file,
                        std::uint32_t line) noexcept
