@@ -231,14 +231,14 @@ concept shutdown_range =
     std::same_as<std::remove_cvref_t<std::ranges::range_reference_t<R>>, any_shutdowner>;
 
 template <class... S>
-[[nodiscard]] std::vector<any_shutdowner> collect(S&&... components) {
+[[nodiscard]] std::vector<any_shutdowner> gather_components(S&&... components) {
     std::vector<any_shutdowner> all;
     all.reserve(sizeof...(components));
     (all.emplace_back(std::forward<S>(components)), ...);
     return all;
 }
 template <shutdown_range R>
-[[nodiscard]] std::vector<any_shutdowner> collect(R&& components) {
+[[nodiscard]] std::vector<any_shutdowner> gather_components(R&& components) {
     std::vector<any_shutdowner> all;
     for (auto&& each : components) {
         all.push_back(each);
@@ -261,7 +261,7 @@ template <class Rep, class Period, class... S>
 shutdown_report concurrent_shutdown(std::chrono::duration<Rep, Period> timeout, S&&... components) {
     return detail::shut_down(
         detail::shutdown_order::concurrent, {}, detail::to_nanoseconds(timeout),
-        detail::collect(std::forward<S>(components)...), __builtin_return_address(0));
+        detail::gather_components(std::forward<S>(components)...), __builtin_return_address(0));
 }
 /// The same with a context that may end the call earlier; its deadline shortens what the components
 /// are handed, and when it has ended that is zero.
@@ -271,7 +271,7 @@ shutdown_report concurrent_shutdown(const context& ctx, std::chrono::duration<Re
                                     S&&... components) {
     return detail::shut_down(
         detail::shutdown_order::concurrent, ctx, detail::to_nanoseconds(timeout),
-        detail::collect(std::forward<S>(components)...), __builtin_return_address(0));
+        detail::gather_components(std::forward<S>(components)...), __builtin_return_address(0));
 }
 
 /// Shuts the components down one after the other, each in a goroutine of its own that is handed
@@ -283,7 +283,7 @@ template <class Rep, class Period, class... S>
 shutdown_report sequential_shutdown(std::chrono::duration<Rep, Period> timeout, S&&... components) {
     return detail::shut_down(
         detail::shutdown_order::sequential, {}, detail::to_nanoseconds(timeout),
-        detail::collect(std::forward<S>(components)...), __builtin_return_address(0));
+        detail::gather_components(std::forward<S>(components)...), __builtin_return_address(0));
 }
 /// The same with a context, as concurrent_shutdown().
 template <class Rep, class Period, class... S>
@@ -292,7 +292,7 @@ shutdown_report sequential_shutdown(const context& ctx, std::chrono::duration<Re
                                     S&&... components) {
     return detail::shut_down(
         detail::shutdown_order::sequential, ctx, detail::to_nanoseconds(timeout),
-        detail::collect(std::forward<S>(components)...), __builtin_return_address(0));
+        detail::gather_components(std::forward<S>(components)...), __builtin_return_address(0));
 }
 
 }  // namespace runnel
