@@ -278,8 +278,8 @@ TEST_P(counted_chan_on_workers, a_send_that_does_not_wait_may_meet_the_last_drop
         for (std::size_t round = 0; round < rounds; ++round) {
             auto [out, in] = detail::make_counted_chan<int>(1);
             wait_group sender;
-            sender.go([out = out] {
-                while (out.try_send(1) != op_status::canceled) {
+            sender.go([to = out] {
+                while (to.try_send(1) != op_status::canceled) {
                     yield();
                 }
             });

@@ -19,21 +19,31 @@ std::atomic<std::size_t> allocations = 0;
 
 }  // namespace
 
-// Counted for the whole test program. The alignments that contexts need are malloc's.
-void* operator new(std::size_t size) {
+// Counted for the whole test program. The alignments that contexts need are malloc's. Weak, because
+// a sanitizer's own must win.
+[[gnu::weak]] void* operator new(std::size_t size) {
     ++allocations;
     if (void* const p = std::malloc(size != 0 ? size : 1); p != nullptr) {
         return p;
     }
     throw std::bad_alloc();
 }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+[[gnu::weak]] void operator delete(void* p) noexcept { std::free(p); }
+[[gnu::weak]] void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 
 namespace runnel {
 namespace {
 
 using namespace std::chrono_literals;
+
+class context_cost : public ::testing::Test {
+protected:
+    void SetUp() override {
+        if (test::under_sanitizer()) {
+            GTEST_SKIP() << "a sanitizer has an operator new of its own";
+        }
+    }
+};
 
 template <class F>
 std::size_t allocations_of(F f) {
@@ -46,7 +56,7 @@ struct key {
     using type = int;
 };
 
-TEST(context_cost, deriving_allocates_once) {
+TEST_F(context_cost, deriving_allocates_once) {
     auto [root, cancel] = with_cancel(background());
     for (int i = 0; i < 64; ++i) {
         auto warm = with_timeout(root, 1h);  // the runtime, and room in every heap of timers
@@ -57,7 +67,7 @@ TEST(context_cost, deriving_allocates_once) {
     EXPECT_EQ(allocations_of([&] { const context ctx = root; }), 0U);
 }
 
-TEST(context_cost, cancelling_allocates_nothing_when_nobody_has_asked_for_done) {
+TEST_F(context_cost, cancelling_allocates_nothing_when_nobody_has_asked_for_done) {
     auto [root, cancel] = with_cancel(background());
     std::vector<cancel_scope> children;
     children.reserve(100);
@@ -69,13 +79,13 @@ TEST(context_cost, cancelling_allocates_nothing_when_nobody_has_asked_for_done) 
     EXPECT_EQ(allocations_of([&] { EXPECT_TRUE(root.err()); }), 0U);
 }
 
-TEST(context_cost, done_is_made_once) {
+TEST_F(context_cost, done_is_made_once) {
     auto [ctx, cancel] = with_cancel(background());
     const auto first = ctx.done();
     EXPECT_EQ(allocations_of([&] { EXPECT_TRUE(ctx.done() == first); }), 0U);
 }
 
-TEST(context_cost, waiting_allocates_nothing) {
+TEST_F(context_cost, waiting_allocates_nothing) {
     auto [ctx, cancel] = with_cancel(background());
     const chan<int> ch = make_chan<int>(1);
     const chan<int> other = make_chan<int>(1);
@@ -90,7 +100,9 @@ TEST(context_cost, waiting_allocates_nothing) {
               0U);
 }
 
-TEST(context_cost, a_node_is_as_small_as_it_was) { EXPECT_LE(sizeof(detail::context_state), 256U); }
+TEST_F(context_cost, a_node_is_as_small_as_it_was) {
+    EXPECT_LE(sizeof(detail::context_state), 256U);
+}
 
 }  // namespace
 }  // namespace runnel

@@ -164,6 +164,7 @@ TEST_P(shutdown_in_a_bubble, null_component_is_an_error) {
 TEST_P(shutdown_in_a_bubble, components_come_as_references_shared_pointers_rvalues_or_callables) {
     run_clean([](testing::bubble&) {
         database mine;
+        database another;
         const auto shared = std::make_shared<database>();
         const auto callable = takes(0s);
         const function erased = takes(0s);
@@ -173,7 +174,7 @@ TEST_P(shutdown_in_a_bubble, components_come_as_references_shared_pointers_rvalu
         };
         const auto report = concurrent_shutdown(
             1s, std::ref(mine), shared, database(), callable, erased, any, plain_function,
-            &plain_function, std::move(only_movable), named("other", std::ref(mine)));
+            &plain_function, std::move(only_movable), named("other", std::ref(another)));
         EXPECT_FALSE(report.error());
         EXPECT_EQ(mine.handed, 1s);
         EXPECT_EQ(shared->handed, 1s);

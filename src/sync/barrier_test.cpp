@@ -79,7 +79,7 @@ TEST(latch, limits_end_the_wait_at_their_time) {
         EXPECT_EQ(l.wait(late), op_status::timeout);
         EXPECT_EQ(clock::now() - start, 4s);
         auto [ctx, cancel] = with_cancel(background());
-        auto waiter = spawn([&l, ctx = ctx] { return l.arrive_and_wait(ctx); });
+        auto waiter = spawn([&l, ctx] { return l.arrive_and_wait(ctx); });
         bubble.settle();
         cancel();
         EXPECT_EQ(waiter.join(), op_status::canceled);
@@ -153,7 +153,7 @@ TEST(barrier, limits_end_the_wait_and_leave_the_arrival) {
         EXPECT_FALSE(b.wait_until(token, start + 3s));
         EXPECT_EQ(clock::now() - start, 3s);
         auto [ctx, cancel] = with_cancel(background());
-        auto waiter = spawn([&b, &token, ctx = ctx] { return b.wait(ctx, token); });
+        auto waiter = spawn([&b, &token, ctx] { return b.wait(ctx, token); });
         bubble.settle();
         cancel();
         EXPECT_EQ(waiter.join(), op_status::canceled);

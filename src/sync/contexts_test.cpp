@@ -107,14 +107,14 @@ TEST(sync_context, cancel_ends_waits_and_a_notification_is_ok) {
         mutex m;
         condition_variable cv;
         auto [ctx, cancel] = with_cancel(background());
-        auto counts = spawn([&g, ctx = ctx] { return g.wait(ctx); });
+        auto counts = spawn([&g, ctx] { return g.wait(ctx); });
         const auto wait = [&](const context& until) {
             std::unique_lock lock(m);
             return cv.wait(until, lock);
         };
-        auto notified = spawn([&, ctx = ctx] { return wait(ctx); });
+        auto notified = spawn([&, ctx] { return wait(ctx); });
         bubble.settle();
-        auto waits = spawn([&, ctx = ctx] { return wait(ctx); });
+        auto waits = spawn([&, ctx] { return wait(ctx); });
         bubble.settle();
         cv.notify_one();
         EXPECT_EQ(notified.join(), op_status::ok);
@@ -134,7 +134,7 @@ TEST_P(sync_context_on_workers, cancel_and_deadline_end_the_wait_for_a_mutex) {
         mutex m;
         const std::lock_guard hold(m);
         auto [ctx, cancel] = with_cancel(background());
-        auto waits = spawn([&m, ctx = ctx] { return m.lock(ctx); });
+        auto waits = spawn([&m, ctx] { return m.lock(ctx); });
         test::until_waiting("mutex lock", 1);
         cancel();
         EXPECT_EQ(waits.join(), op_status::canceled);
@@ -153,7 +153,7 @@ TEST_P(sync_context_on_workers, a_mutex_handed_over_during_a_cancel_is_kept_or_p
         for (std::size_t i = 0; i < rounds; ++i) {
             m.lock();
             auto [ctx, cancel] = with_cancel(background());
-            auto hasty = spawn([&m, ctx = ctx] { return m.lock(ctx); });
+            auto hasty = spawn([&m, ctx] { return m.lock(ctx); });
             auto patient = spawn([&] {
                 m.lock();  // for ever, if the wake-up goes to one that has given up
                 m.unlock();
@@ -230,7 +230,7 @@ TEST_P(sync_context_on_workers, a_notification_goes_past_one_that_is_cancelled_m
                 ++waiting;
                 return cv.wait(until, lock);
             };
-            auto hasty = spawn([&, ctx = ctx] { return wait(ctx); });
+            auto hasty = spawn([&, ctx] { return wait(ctx); });
             auto patient = spawn([&] { return wait(background()); });
             for (bool both = false; !both; yield()) {
                 const std::lock_guard hold(m);
@@ -292,12 +292,12 @@ TEST(sync_context, ends_the_wait_of_a_plain_thread) {
         return std::thread([wait] { EXPECT_EQ(wait(), op_status::canceled); });
     };
     std::array threads{
-        expect_canceled([&m, ctx = ctx] { return m.lock(ctx); }),
-        expect_canceled([&s, ctx = ctx] { return s.lock(ctx); }),
-        expect_canceled([&s, ctx = ctx] { return s.lock_shared(ctx); }),
-        expect_canceled([&units, ctx = ctx] { return units.acquire(ctx); }),
-        expect_canceled([&l, ctx = ctx] { return l.wait(ctx); }),
-        expect_canceled([&g, ctx = ctx] { return g.wait(ctx); }),
+        expect_canceled([&m, ctx] { return m.lock(ctx); }),
+        expect_canceled([&s, ctx] { return s.lock(ctx); }),
+        expect_canceled([&s, ctx] { return s.lock_shared(ctx); }),
+        expect_canceled([&units, ctx] { return units.acquire(ctx); }),
+        expect_canceled([&l, ctx] { return l.wait(ctx); }),
+        expect_canceled([&g, ctx] { return g.wait(ctx); }),
     };
     std::this_thread::sleep_for(5ms);  // most of them wait by then; right in any case
     cancel();

@@ -127,7 +127,7 @@ TEST_P(once_on_workers, a_context_ends_the_wait_and_not_the_call) {
             return call_once(ctx, flag, [&] { called = true; });
         };
         auto [ctx, cancel] = with_cancel(background());
-        auto waiter = spawn([&, ctx = ctx] { return call(ctx); });
+        auto waiter = spawn([&, ctx] { return call(ctx); });
         test::until_waiting(waits, 1);
         cancel();
         EXPECT_EQ(waiter.join(), op_status::canceled);

@@ -123,7 +123,7 @@ TEST(semaphore, those_behind_a_large_request_that_gives_up_are_served) {
         semaphore s(2);
         s.acquire();
         auto [ctx, cancel] = with_cancel(background());
-        auto large = spawn([&s, ctx = ctx] { return s.acquire(ctx, 2); });
+        auto large = spawn([&s, ctx] { return s.acquire(ctx, 2); });
         bubble.settle();
         auto small = spawn([&] { s.acquire(); });
         bubble.settle();
@@ -184,7 +184,7 @@ TEST_P(semaphore_on_workers, a_cancelled_acquire_either_has_its_units_or_leaves_
         for (std::size_t i = 0; i < rounds; ++i) {
             s.acquire();
             auto [ctx, cancel] = with_cancel(background());
-            auto waiter = spawn([&s, ctx = ctx] { return s.acquire(ctx); });
+            auto waiter = spawn([&s, ctx] { return s.acquire(ctx); });
             test::until_waiting("semaphore acquire", 1);
             auto canceler = spawn([trigger = cancel.share()] { trigger(); });
             for (std::size_t k = 0; k < i % 3; ++k) {

@@ -185,7 +185,7 @@ TEST_P(shared_mutex_on_workers, readers_behind_a_writer_that_gives_up_are_let_in
         shared_mutex m;
         m.lock_shared();
         auto [ctx, cancel] = with_cancel(background());
-        auto writer = spawn([&m, ctx = ctx] { return m.lock(ctx); });
+        auto writer = spawn([&m, ctx] { return m.lock(ctx); });
         test::until_waiting(writes, 1);
         auto reader = spawn([&] {
             m.lock_shared();  // for ever, if nobody looks after it
@@ -208,7 +208,7 @@ TEST_P(shared_mutex_on_workers, a_writer_that_gives_up_leaves_the_next_writer_in
         shared_mutex m;
         m.lock_shared();
         auto [ctx, cancel] = with_cancel(background());
-        auto hasty = spawn([&m, ctx = ctx] { return m.lock(ctx); });
+        auto hasty = spawn([&m, ctx] { return m.lock(ctx); });
         test::until_waiting(writes, 1);
         auto patient = spawn([&] {
             m.lock();

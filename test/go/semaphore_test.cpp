@@ -85,7 +85,7 @@ TEST_P(go_semaphore, request_that_can_never_be_met_blocks_nobody) {  // S43
         constexpr std::ptrdiff_t n = 2;
         semaphore s(n);
         auto [ctx, cancel] = with_cancel(background());
-        auto doomed = spawn([&s, ctx = ctx] { return s.acquire(ctx, n + 1); });
+        auto doomed = spawn([&s, ctx] { return s.acquire(ctx, n + 1); });
         world.settle();
         wait_group all;
         for (int i = 0; i < 3 * n; ++i) {

@@ -1,6 +1,4 @@
 // test/signals/listen_test.cpp: what signals do to a program that listens for them. (S57)
-#include <runnel/signal.hpp>
-
 #include <gtest/gtest.h>
 
 #include <signal.h>
@@ -14,6 +12,8 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+
+#include <runnel/signal.hpp>
 
 #include "src/fiber/sanitizer.hpp"
 #include "test/behaviour/child.hpp"
