@@ -32,7 +32,7 @@ using namespace std::chrono_literals;
 op_status dial(const context& ctx, const recv_chan<unit>& old_cancel,
                const recv_chan<unit>& connected) {
     auto [dialing, cancel] = with_cancel(ctx);  // cancels on every way out of here
-    go([=, dialing, cancel = cancel.share()] {
+    go([=, dialing = dialing, cancel = cancel.share()] {
         select(on_recv(old_cancel, [&] { cancel(); }), on_done(dialing));  // whatever comes first
     });
     unit done;

@@ -152,10 +152,11 @@ private:
 };
 
 /// One that counts its receive handles (`counted` is set).
-class counted_chan_core final : public chan_core {
+class counted_chan_core : public chan_core {
 public:
-    counted_chan_core(std::size_t cap, const element_ops& operations, std::byte* memory) noexcept
-        : chan_core(cap, operations, memory, true) {}
+    counted_chan_core(std::size_t cap, const element_ops& operations, std::byte* memory,
+                      const chan_hooks* larger = nullptr) noexcept
+        : chan_core(cap, operations, memory, true, larger) {}
 
     std::atomic<std::uint32_t> receive_handles = 1;
     cancel_word unwanted;  ///< cancelled after the channel was abandoned

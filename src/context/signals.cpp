@@ -183,7 +183,7 @@ struct signal_ring {
 
 /// A channel that signals are sent to, which nobody but the hub does. The user has all receive
 /// handles: when the last goes, nobody listens any more, whatever share the hub still has.
-class signal_channel final : private signal_ring, public chan_core, public signal_listener {
+class signal_channel final : private signal_ring, public counted_chan_core, public signal_listener {
 public:
     static recv_ref make(signal_set wanted, std::size_t capacity) {
         auto* const made = new signal_channel(wanted, capacity);
@@ -213,8 +213,8 @@ public:
 private:
     signal_channel(signal_set wanted, std::size_t places_wanted)
         : signal_ring{std::make_unique<int[]>(places_wanted)},
-          chan_core(places_wanted, ops_of<int>, reinterpret_cast<std::byte*>(places.get()), true,
-                    &hooks_of_signals),
+          counted_chan_core(places_wanted, ops_of<int>, reinterpret_cast<std::byte*>(places.get()),
+                            &hooks_of_signals),
           signal_listener(wanted) {}
     ~signal_channel() override { the_signals().remove(*this); }
 

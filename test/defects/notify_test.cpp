@@ -37,7 +37,7 @@ struct our_one {
     public:
         template <class F>
         explicit worker(F f)
-            : service_([f, job = job_](const context& stop) {
+            : job_(make_chan<int>()), service_([f, job = job_](const context& stop) {
                   std::optional<int> j;
                   while (select(on_recv(job, j), on_done(stop)) == 0) {
                       f(*j);
@@ -50,7 +50,7 @@ struct our_one {
         }
 
     private:
-        chan<int> job_ = make_chan<int>();
+        chan<int> job_;
         service service_;
     };
 };
