@@ -29,19 +29,24 @@ function(runnel_test_program room)
     if(room MATCHES "^(behaviour|stress)$")
         set(serial ON)
     endif()
+    # A million first touches of memory take minutes on some virtual machines.
+    set(timeout ${RUNNEL_TEST_TIMEOUT})
+    if(room STREQUAL "stress")
+        math(EXPR timeout "5 * ${RUNNEL_TEST_TIMEOUT}")
+    endif()
     if(RUNNEL_TEST_PARTS)
-        runnel_test_parts(${room} ${serial})
+        runnel_test_parts(${room} ${serial} ${timeout})
         return()
     endif()
     gtest_discover_tests(test_${room}
         TEST_PREFIX "${room}/"
         DISCOVERY_MODE PRE_TEST
         DISCOVERY_TIMEOUT 60
-        PROPERTIES LABELS "${room}" TIMEOUT ${RUNNEL_TEST_TIMEOUT} RUN_SERIAL ${serial})
+        PROPERTIES LABELS "${room}" TIMEOUT ${timeout} RUN_SERIAL ${serial})
 endfunction()
 
-# runnel_test_parts(room serial): the tests <room>/part_0, ...; what runs alone is not divided.
-function(runnel_test_parts room serial)
+# runnel_test_parts(room serial timeout): the tests <room>/part_0, ...; what runs alone is not divided.
+function(runnel_test_parts room serial timeout)
     set(parts ${RUNNEL_TEST_PARTS})
     if(serial)
         set(parts 1)
@@ -50,7 +55,7 @@ function(runnel_test_parts room serial)
     foreach(part RANGE ${last})
         add_test(NAME ${room}/part_${part} COMMAND test_${room})
         set_tests_properties(${room}/part_${part} PROPERTIES
-            LABELS "${room}" TIMEOUT ${RUNNEL_TEST_TIMEOUT} RUN_SERIAL ${serial}
+            LABELS "${room}" TIMEOUT ${timeout} RUN_SERIAL ${serial}
             ENVIRONMENT "GTEST_TOTAL_SHARDS=${parts};GTEST_SHARD_INDEX=${part}")
     endforeach()
 endfunction()
