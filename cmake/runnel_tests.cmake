@@ -45,7 +45,8 @@ function(runnel_test_program room)
         PROPERTIES LABELS "${room}" TIMEOUT ${timeout} RUN_SERIAL ${serial})
 endfunction()
 
-# runnel_test_parts(room serial timeout): the tests <room>/part_0, ...; what runs alone is not divided.
+# runnel_test_parts(room serial timeout): the tests <room>/part_0, ...; what
+# runs alone is not divided.
 function(runnel_test_parts room serial timeout)
     set(parts ${RUNNEL_TEST_PARTS})
     if(serial)

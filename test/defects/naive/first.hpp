@@ -54,7 +54,7 @@ inline answer first_v3(const std::vector<query>& servers) {
     auto c = make_chan<std::string>();
     auto [ctx, cancel] = with_cancel(background());
     for (const query& q : servers) {
-        naive::go([=, ctx = ctx] { run_query(q, ctx, c); });
+        naive::go([q, c, ctx] { run_query(q, ctx, c); });
     }
     std::optional<std::string> r;
     if (select(on_recv(c, r), on_recv(after(std::chrono::milliseconds(500)))) == 0) {
