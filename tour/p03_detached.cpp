@@ -32,8 +32,8 @@ using namespace std::chrono_literals;
 op_status dial(const context& ctx, const recv_chan<unit>& old_cancel,
                const recv_chan<unit>& connected) {
     auto [dialing, cancel] = with_cancel(ctx);  // cancels on every way out of here
-    go([=, dialing = dialing, cancel = cancel.share()] {
-        select(on_recv(old_cancel, [&] { cancel(); }), on_done(dialing));  // whatever comes first
+    go([old_cancel, dialing, stop = cancel.share()] {
+        select(on_recv(old_cancel, [&] { stop(); }), on_done(dialing));  // whatever comes first
     });
     unit done;
     return connected.recv(dialing, done);
@@ -42,7 +42,7 @@ op_status dial(const context& ctx, const recv_chan<unit>& old_cancel,
 /// The same where the old way to cancel is a context as well: no goroutine, unless it is cancelled.
 op_status dial(const context& ctx, const context& old, const recv_chan<unit>& connected) {
     auto [dialing, cancel] = with_cancel(ctx);
-    auto link = on_cancel(old, [cancel = cancel.share()] { cancel(); });
+    auto link = on_cancel(old, [stop = cancel.share()] { stop(); });
     unit done;
     const op_status status = connected.recv(dialing, done);
     link.stop();

@@ -179,8 +179,8 @@ TEST_P(go_after_func_waits, merges_two_contexts) {
         auto [first, cancel_first] = with_cancel(background());
         auto [second, cancel_second] = with_cancel(background());
         auto [merged, cancel] = with_cancel(first);
-        auto link = on_cancel(
-            second, [trigger = cancel.share(), &second = second] { trigger(second.cause()); });
+        auto link =
+            on_cancel(second, [trigger = cancel.share(), &second] { trigger(second.cause()); });
         cancel_second(test::because("second"));
         world.settle();
         test::expect_end(merged, errc::canceled);
