@@ -109,11 +109,11 @@ TEST_P(semantics_time_virtual, the_old_and_the_new_function_may_overlap) {  // S
         std::atomic<int> running = 0;
         auto both = make_chan<unit>();
         auto finish = make_chan<unit>();
-        const timer t = after_func(1s, [&] {
+        const timer t = after_func(1s, [&running, both, finish] {
             if (++running == 2) {
                 both.close();
             }
-            finish.recv();
+            finish.recv();  // a handle of its own: the functions outlive the test's frame
         });
         sleep_for(2s);
         EXPECT_FALSE(t.reset(1s));
