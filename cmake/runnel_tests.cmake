@@ -17,12 +17,33 @@ else()
     find_package(GTest REQUIRED)
 endif()
 
+# What nearly every test includes takes longer to read than the test itself: it is compiled once.
+# Each test still names what it uses; the cross build compiles it without.
+option(RUNNEL_TEST_PCH "Compile the tests with a precompiled header" ON)
+
+# What all test programs share, so that they can share the precompiled header.
+add_library(test_settings INTERFACE)
+target_link_libraries(test_settings
+    INTERFACE runnel::testing GTest::gtest GTest::gmock GTest::gtest_main)
+target_compile_definitions(test_settings
+    INTERFACE "RUNNEL_CHILD_DIR=\"${CMAKE_CURRENT_BINARY_DIR}/children\"")
+if(RUNNEL_TEST_PCH)
+    file(GENERATE OUTPUT test_pch.cpp CONTENT "")
+    add_library(test_pch OBJECT "${CMAKE_CURRENT_BINARY_DIR}/test_pch.cpp")
+    runnel_compile_options(test_pch)
+    target_link_libraries(test_pch PRIVATE test_settings)
+    target_precompile_headers(test_pch PRIVATE <gmock/gmock.h> <gtest/gtest.h>
+        <runnel/runnel.hpp> <runnel/testing/bubble.hpp>)
+endif()
+
 # runnel_test_program(room source...): the program test_<room>; its tests are called <room>/... and
 # carry the label <room>.
 function(runnel_test_program room)
     runnel_program(test_${room} ${ARGN})
-    target_link_libraries(test_${room}
-        PRIVATE runnel::testing GTest::gtest GTest::gmock GTest::gtest_main)
+    target_link_libraries(test_${room} PRIVATE test_settings)
+    if(RUNNEL_TEST_PCH)
+        target_precompile_headers(test_${room} REUSE_FROM test_pch)
+    endif()
 
     # What measures, or loads every core, runs alone.
     set(serial OFF)
@@ -81,8 +102,4 @@ function(runnel_test_children room folder)
             RUNTIME_OUTPUT_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/children")
         add_dependencies(test_${room} ${child})
     endforeach()
-    if(sources)
-        target_compile_definitions(test_${room} PRIVATE
-            "RUNNEL_CHILD_DIR=\"${CMAKE_CURRENT_BINARY_DIR}/children\"")
-    endif()
 endfunction()

@@ -21,9 +21,9 @@ struct walk {
     std::uintptr_t highest = 0;
 
     /// Where the stack is at this step.
+    /// The frame and not a variable: AddressSanitizer moves variables to a stack of its own.
     void note_stack() noexcept {
-        const char here = 0;
-        const auto at = reinterpret_cast<std::uintptr_t>(&here);
+        const auto at = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
         lowest = std::min(lowest, at);
         highest = std::max(highest, at);
     }

@@ -351,7 +351,9 @@ TEST_P(shutdown_in_a_bubble, no_time_at_all_still_calls_everybody) {
         for (const auto limit : {0s, -5s}) {
             database a;
             database b;
-            EXPECT_FALSE(concurrent_shutdown(limit, std::ref(a), std::ref(b)).error());
+            const auto report = concurrent_shutdown(limit, std::ref(a), std::ref(b));
+            report.stragglers().recv();  // both have been called; whether they are back is chance
+            EXPECT_TRUE(!report.error() || report.error() == errc::timed_out);
             EXPECT_EQ(a.handed, 0s);
             EXPECT_EQ(b.handed, 0s);
         }
