@@ -294,7 +294,12 @@ void no_core() {
 
 class join_handle_death : public ::testing::Test {
 protected:
-    join_handle_death() { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
+    void SetUp() override {
+        GTEST_FLAG_SET(death_test_style, "threadsafe");
+        if (!test::can_start_programs()) {
+            GTEST_SKIP() << test::needs_programs;
+        }
+    }
 };
 
 TEST_F(join_handle_death, an_exception_whose_handle_was_dropped_ends_the_process) {

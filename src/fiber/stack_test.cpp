@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "src/os/pages.hpp"
+#include "test/support/support.hpp"
 
 namespace runnel::detail {
 namespace {
@@ -241,6 +242,9 @@ TEST_P(stack_guard, faults_at_both_of_its_ends_and_nowhere_else) {
     if (GetParam() == os::guard_method::install &&
         os::best_guard_method() != os::guard_method::install) {
         GTEST_SKIP() << "this kernel has no MADV_GUARD_INSTALL";
+    }
+    if (!test::can_start_programs()) {
+        GTEST_SKIP() << test::needs_programs;
     }
     stack_depot depot({.size = 64 * kib, .method = GetParam(), .guard_budget = 10});
     stack* const s = depot.take(1);
