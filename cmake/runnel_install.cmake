@@ -4,7 +4,7 @@ include(GNUInstallDirs)
 
 set(runnel_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/runnel")
 
-install(TARGETS runnel runnel_testing EXPORT runnelTargets
+install(TARGETS runnel runnel_net runnel_testing EXPORT runnelTargets
     INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/runnel"
     DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MATCHING PATTERN "*.hpp")

@@ -15,6 +15,12 @@ enum class errc {
     deadline_exceeded,  ///< the deadline of its context passed (std::errc::timed_out)
     timed_out,          ///< its own time limit passed (std::errc::timed_out)
     exception_thrown,   ///< what was called threw an exception that has no error code
+    closed,             ///< a connection or listener was closed by its own side
+    unexpected_eof,     ///< the input ended in the middle of something
+    bad_address,        ///< text that is no address, or no host:port
+    missing_port,       ///< host:port without a port
+    host_not_found,     ///< no such name
+    try_again,          ///< a name could not be looked up now; a later try may succeed
 };
 
 [[nodiscard]] const std::error_category& error_category() noexcept;

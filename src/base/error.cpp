@@ -17,6 +17,18 @@ public:
                 return "timed out";
             case errc::exception_thrown:
                 return "an exception was thrown";
+            case errc::closed:
+                return "closed";
+            case errc::unexpected_eof:
+                return "unexpected end of input";
+            case errc::bad_address:
+                return "malformed address";
+            case errc::missing_port:
+                return "missing port in address";
+            case errc::host_not_found:
+                return "no such host";
+            case errc::try_again:
+                return "temporary failure in name resolution";
         }
         return "unknown runnel error " + std::to_string(value);
     }
@@ -28,7 +40,16 @@ public:
             case errc::deadline_exceeded:
             case errc::timed_out:
                 return std::errc::timed_out;
+            case errc::bad_address:
+            case errc::missing_port:
+                return std::errc::invalid_argument;
+            case errc::closed:
+                return std::errc::bad_file_descriptor;
+            case errc::try_again:
+                return std::errc::resource_unavailable_try_again;
             case errc::exception_thrown:
+            case errc::unexpected_eof:
+            case errc::host_not_found:
                 break;
         }
         return {value, *this};

@@ -18,7 +18,7 @@
 namespace runnel::detail {
 namespace {
 
-constexpr std::array<std::string_view, 21> kind_names = {
+constexpr std::array<std::string_view, 25> kind_names = {
     "runnable",
     "chan send",
     "chan recv",
@@ -40,6 +40,10 @@ constexpr std::array<std::string_view, 21> kind_names = {
     "settle",
     "descriptor",
     "blocking call",
+    "pipe read",
+    "pipe write",
+    "socket read",
+    "socket write",
 };
 
 std::string place_of_start(const goroutine& g) {

@@ -64,6 +64,8 @@ bool durably_blocked(const detail::goroutine& g) {
         case detail::wait_kind::none:
         case detail::wait_kind::poll:
         case detail::wait_kind::blocking:
+        case detail::wait_kind::socket_read:
+        case detail::wait_kind::socket_write:
             return false;
         default:
             return !waits_for_mutex(g);

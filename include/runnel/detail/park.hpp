@@ -32,6 +32,10 @@ enum class wait_kind : std::uint8_t {
     settle,
     poll,
     blocking,
+    pipe_read,
+    pipe_write,
+    socket_read,
+    socket_write,
 };
 
 /// Nanoseconds since the epoch of the runtime's clock; `never` is no deadline.
