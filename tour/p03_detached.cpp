@@ -65,7 +65,7 @@ void watch(const context& ctx, const recv_chan<std::string>& events, const send_
             case 1:
                 say("watch: ", *event);
                 break;
-            case 2:
+            default:  // ctx has ended
                 watching = false;
                 break;
         }

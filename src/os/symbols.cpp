@@ -37,8 +37,8 @@ std::string describe_address(const void* address) {
         return hex(at);
     }
     const char* const slash = std::strrchr(module.dli_fname, '/');
-    const std::string place = std::string(slash != nullptr ? slash + 1 : module.dli_fname) + "+" +
-                              hex(at - reinterpret_cast<std::uintptr_t>(module.dli_fbase));
+    std::string place = std::string(slash != nullptr ? slash + 1 : module.dli_fname) + "+" +
+                        hex(at - reinterpret_cast<std::uintptr_t>(module.dli_fbase));
     const auto start = reinterpret_cast<std::uintptr_t>(module.dli_saddr);
     // The nearest exported symbol is a guess unless the address lies inside it.
     if (module.dli_sname == nullptr || symbol == nullptr || at >= start + symbol->st_size) {
