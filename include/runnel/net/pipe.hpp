@@ -2,6 +2,7 @@
 //
 // They need no descriptor, and follow the caller's clock: in a test bubble a goroutine that waits
 // on a pipe is durably blocked, so deadlines come without waiting.
+#pragma once
 
 #include <cstddef>
 #include <memory>
