@@ -26,7 +26,7 @@ void poller::release_slot(std::uint64_t token) noexcept {
     const std::lock_guard hold(lock_);
     const auto index = static_cast<std::uint32_t>(token);
     slots_[index].owner = nullptr;
-    ++slots_[index].generation;
+    slots_[index].generation = (slots_[index].generation + 1) & generations;
     free_.push_back(index);
 }
 
@@ -85,7 +85,7 @@ void poller::disarm(const arming& armed) noexcept {
     release_slot(armed.token);
 }
 
-waiter* poller::collect(const os::readiness& event) noexcept {
+waiter* poller::collect_armed(const os::readiness& event) noexcept {
     const std::lock_guard hold(lock_);
     slot& s = slots_[static_cast<std::uint32_t>(event.token)];
     if (s.generation != event.token >> 32 || s.owner == nullptr) {
@@ -94,6 +94,64 @@ waiter* poller::collect(const os::readiness& event) noexcept {
     waiter* const w = s.owner;
     s.owner = nullptr;
     return w->end(1) ? w : nullptr;
+}
+
+poll_woken poller::collect(const os::readiness& event) noexcept {
+    if ((event.token & desc_bit) == 0) {
+        return {.read = collect_armed(event)};
+    }
+    poll_desc& d = poll_desc::at(static_cast<std::uint32_t>(event.token));
+    const std::lock_guard hold(d.lock_);
+    poll_woken out;
+    if (d.home_ != this || d.generation_ != (event.token >> 32 & generations)) {
+        return out;
+    }
+    d.broken_ = d.broken_ || event.broken;
+    const auto tell = [](poll_side& s) {
+        waiter* const who = poll_desc::take_waiter(s, side_ready);
+        s.ready = s.ready || who == nullptr;
+        return who;
+    };
+    if (event.readable) {
+        out.read = tell(d.side(poll_direction::read));
+    }
+    if (event.writable) {
+        out.write = tell(d.side(poll_direction::write));
+    }
+    return out;
+}
+
+int poller::adopt(poll_desc& d) noexcept {
+    if (d.home_ == this) {
+        return 0;
+    }
+    if (d.home_ != nullptr) {
+        if (d.sides_[0].who != nullptr || d.sides_[1].who != nullptr) {
+            return 0;
+        }
+        d.home_->release(d);
+    }
+    d.generation_ = (d.generation_ + 1) & generations;
+    const std::uint64_t token = desc_bit | std::uint64_t{d.generation_} << 32 | d.index_;
+    const int error = epoll_.add_edges(d.fd_, token);
+    d.home_ = error == 0 ? this : nullptr;
+    return error;
+}
+
+void poller::release(poll_desc& d) noexcept {
+    epoll_.remove(d.fd_);
+    d.home_ = nullptr;
+}
+
+poll_woken poller::let_go(std::uint32_t index) noexcept {
+    poll_desc& d = poll_desc::at(index);
+    const std::lock_guard hold(d.lock_);
+    if (d.home_ != this) {
+        return {};
+    }
+    release(d);
+    return {.read = poll_desc::take_waiter(d.side(poll_direction::read), side_look_again),
+            .write = poll_desc::take_waiter(d.side(poll_direction::write), side_look_again)};
 }
 
 }  // namespace runnel::detail

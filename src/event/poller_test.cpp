@@ -44,7 +44,7 @@ std::vector<waiter*> ready_now(poller& p) {
     std::array<os::readiness, 16> room;
     std::vector<waiter*> ready;
     for (const os::readiness& event : p.wait(room, 0)) {
-        if (waiter* const w = p.collect(event)) {
+        if (waiter* const w = p.collect(event).read) {
             ready.push_back(w);
         }
     }
@@ -208,7 +208,7 @@ TEST(poller, an_event_of_a_wait_that_is_over_is_dropped) {
     p.disarm(armed);
     const pipe_ends other;
     ASSERT_EQ(p.arm(other.reader(), true, false, after, armed), 0);  // takes over the slot
-    EXPECT_EQ(p.collect(events[0]), nullptr);
+    EXPECT_EQ(p.collect(events[0]).read, nullptr);
     EXPECT_EQ(before.how(), std::uint32_t{wait_open});
     EXPECT_EQ(after.how(), std::uint32_t{wait_open});
     p.disarm(armed);

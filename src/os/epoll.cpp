@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <system_error>
 
@@ -15,6 +16,29 @@ namespace runnel::os {
 namespace {
 
 constexpr std::uint64_t interrupt_token = ~std::uint64_t{0};
+
+/// Linux has epoll_pwait2 from 5.11 on, which takes nanoseconds; before it, ppoll on the epoll
+/// descriptor does, at the price of a second call.
+std::atomic<bool> has_pwait2 = true;
+
+int wait_for_events(int epoll_fd, std::span<epoll_event> out, std::int64_t nanoseconds) noexcept {
+    const int room = static_cast<int>(out.size());
+    if (nanoseconds <= 0) {
+        return ::epoll_wait(epoll_fd, out.data(), room, nanoseconds < 0 ? -1 : 0);
+    }
+    const timespec limit{.tv_sec = nanoseconds / 1'000'000'000,
+                         .tv_nsec = nanoseconds % 1'000'000'000};
+    if (has_pwait2.load()) {
+        const int count = ::epoll_pwait2(epoll_fd, out.data(), room, &limit, nullptr);
+        if (count >= 0 || errno != ENOSYS) {
+            return count;
+        }
+        has_pwait2.store(false);
+    }
+    pollfd self{.fd = epoll_fd, .events = POLLIN, .revents = 0};
+    return ::ppoll(&self, 1, &limit, nullptr) <= 0 ? 0
+                                                   : ::epoll_wait(epoll_fd, out.data(), room, 0);
+}
 
 }  // namespace
 
@@ -45,21 +69,18 @@ int epoll::add_once(int fd, bool read, bool write, std::uint64_t token) noexcept
     return ::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : -errno;
 }
 
+int epoll::add_edges(int fd, std::uint64_t token) noexcept {
+    constexpr std::uint32_t all = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI;
+    epoll_event event{.events = all | EPOLLET, .data = {.u64 = token}};
+    return ::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : -errno;
+}
+
 void epoll::remove(int fd) noexcept { ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr); }
 
 std::size_t epoll::wait(std::span<readiness> out, std::int64_t nanoseconds) noexcept {
-    if (nanoseconds > 0) {
-        // ppoll on the epoll descriptor: nanoseconds on every kernel, unlike epoll_wait.
-        pollfd self{.fd = epoll_fd_, .events = POLLIN, .revents = 0};
-        const timespec limit{.tv_sec = nanoseconds / 1'000'000'000,
-                             .tv_nsec = nanoseconds % 1'000'000'000};
-        if (::ppoll(&self, 1, &limit, nullptr) <= 0) {
-            return 0;
-        }
-    }
     std::array<epoll_event, 64> events;
-    const int limit = static_cast<int>(std::min(out.size(), events.size()));
-    const int count = ::epoll_wait(epoll_fd_, events.data(), limit, nanoseconds < 0 ? -1 : 0);
+    const int count = wait_for_events(
+        epoll_fd_, std::span(events).first(std::min(out.size(), events.size())), nanoseconds);
     std::size_t filled = 0;
     for (int i = 0; i < count; ++i) {
         const epoll_event& event = events[static_cast<std::size_t>(i)];
@@ -71,7 +92,8 @@ std::size_t epoll::wait(std::span<readiness> out, std::int64_t nanoseconds) noex
         constexpr std::uint32_t broken = EPOLLERR | EPOLLHUP;
         out[filled++] = {.token = event.data.u64,
                          .readable = (event.events & (EPOLLIN | EPOLLRDHUP | broken)) != 0,
-                         .writable = (event.events & (EPOLLOUT | broken)) != 0};
+                         .writable = (event.events & (EPOLLOUT | broken)) != 0,
+                         .broken = (event.events & (EPOLLRDHUP | EPOLLPRI | broken)) != 0};
     }
     return filled;
 }

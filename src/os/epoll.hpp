@@ -10,6 +10,7 @@ struct readiness {
     std::uint64_t token;
     bool readable;
     bool writable;
+    bool broken;  ///< the peer has ended its half, or there is an error, or urgent data
 };
 
 /// An epoll instance with an eventfd that ends its wait. Errors are returned as -errno.
@@ -22,6 +23,9 @@ public:
 
     /// Watches `fd` for one event, level-triggered.
     [[nodiscard]] int add_once(int fd, bool read, bool write, std::uint64_t token) noexcept;
+    /// Watches `fd` for everything, edge-triggered, until it is removed or closed. What it is ready
+    /// for already counts as an edge.
+    [[nodiscard]] int add_edges(int fd, std::uint64_t token) noexcept;
     void remove(int fd) noexcept;
 
     /// Waits for at most `nanoseconds` (0: not at all; negative: without limit) and fills `out`.

@@ -167,6 +167,14 @@ void scheduler::stop() noexcept {
     while (injecting_.load() != 0) {
         std::this_thread::yield();
     }
+    let_go_of_sockets();
+}
+
+/// Nobody polls any more: those of other runtimes who wait through this poller find another one.
+void scheduler::let_go_of_sockets() noexcept {
+    for (std::uint32_t i = 0; i < poll_desc::count(); ++i) {
+        wake_both(poller_.let_go(i));
+    }
 }
 
 void scheduler::stop_for_exit() noexcept {
@@ -216,6 +224,7 @@ bool scheduler::may_still_halt(ticks waited) const noexcept {
 
 void scheduler::abandon() noexcept {
     stop_for_exit();
+    let_go_of_sockets();
     abandon_scheduler(*this);
 }
 

@@ -210,6 +210,7 @@ private:
     bool retire(worker& w) noexcept;
 
     void launch();
+    void let_go_of_sockets() noexcept;
     void delete_workers() noexcept;
     void ring_all() noexcept;
     [[nodiscard]] bool may_still_halt(ticks waited) const noexcept;
@@ -266,6 +267,9 @@ private:
 /// Starts a goroutine of `s`, named `name`, that calls body(argument). From any thread.
 void start_on(scheduler& s, const start_info& info, const char* name, void (*body)(void*),
               void* argument);
+
+/// Wakes those whose waits the caller has ended. Hold no lock.
+void wake_both(const poll_woken& ended) noexcept;
 
 /// How many threads run, or are kept for, blocking().
 [[nodiscard]] std::size_t blocking_threads();

@@ -83,12 +83,19 @@ void scheduler::poll_now(worker& w) noexcept {
     wake_ready(w, poller_.wait(room, 0));
 }
 
+void wake_both(const poll_woken& ended) noexcept {
+    if (ended.read != nullptr) {
+        wake(*ended.read);
+    }
+    if (ended.write != nullptr) {
+        wake(*ended.write);
+    }
+}
+
 void scheduler::wake_ready(worker& w, std::span<const os::readiness> events) noexcept {
     w.queue_in_order = true;
     for (const os::readiness& event : events) {
-        if (waiter* const ready = poller_.collect(event); ready != nullptr) {
-            wake(*ready);
-        }
+        wake_both(poller_.collect(event));
     }
     w.queue_in_order = false;
 }
