@@ -4,7 +4,11 @@ include(GNUInstallDirs)
 
 set(runnel_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/runnel")
 
-install(TARGETS runnel runnel_net runnel_testing EXPORT runnelTargets
+set(runnel_components runnel runnel_net runnel_testing)
+if(RUNNEL_TLS)
+    list(APPEND runnel_components runnel_tls)
+endif()
+install(TARGETS ${runnel_components} EXPORT runnelTargets
     INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/runnel"
     DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MATCHING PATTERN "*.hpp")

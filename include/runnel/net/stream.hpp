@@ -162,8 +162,8 @@ namespace runnel::net {
 class any_stream : public stream_forms<any_stream> {
 public:
     any_stream() noexcept = default;
-    template <stream S>
-        requires(!std::same_as<S, any_stream>)
+    template <class S>
+        requires(!std::same_as<S, any_stream> && stream<S>)
     explicit any_stream(S s) : held_(std::make_unique<detail::net_stream_box<S>>(std::move(s))) {}
 
     using stream_forms::read_some;
@@ -267,8 +267,8 @@ namespace runnel::net {
 class any_listener {
 public:
     any_listener() noexcept = default;
-    template <listener L>
-        requires(!std::same_as<L, any_listener>)
+    template <class L>
+        requires(!std::same_as<L, any_listener> && listener<L>)
     explicit any_listener(L l)
         : held_(std::make_unique<detail::net_listener_box<L>>(std::move(l))) {}
 
