@@ -88,6 +88,7 @@ private:
     friend class poller;
     friend struct socket_wait;
     friend class socket_call;
+    friend struct poll_desc_door;  ///< the tests'
 
     static constexpr std::uint32_t closing = 1;
     static constexpr std::uint32_t one_use = 2;

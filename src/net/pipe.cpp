@@ -16,6 +16,7 @@
 #include <array>
 #include <cstring>
 #include <mutex>
+#include <tuple>
 #include <vector>
 
 #include <runnel/chan.hpp>
@@ -342,7 +343,7 @@ void pipe_stream::shutdown_write(std::error_code& ec) noexcept {
 
 void pipe_stream::close() noexcept {
     if (core_) {
-        core_->from(side_).end_writes(true);
+        std::ignore = core_->from(side_).end_writes(true);  // a second close does nothing
         core_->to(side_).close_reader();
     }
 }

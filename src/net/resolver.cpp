@@ -11,6 +11,7 @@
 #include <charconv>
 #include <mutex>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 
@@ -115,7 +116,7 @@ private:
                 run(*mine);
             },
             owned.get());
-        static_cast<void>(owned.release());  // the goroutine's now
+        std::ignore = owned.release();  // the goroutine's now
     }
 
     static void run(task& t) {

@@ -53,7 +53,7 @@ protected:
     void run(F body) {
         const auto [workers, make] = GetParam();
         runtime rt{{.workers = static_cast<std::size_t>(workers)}};
-        rt.run([&, make = make] {
+        rt.run([&] {
             auto [a, b] = make();
             body(a, b);
         });
@@ -182,7 +182,7 @@ TEST_P(connection, a_deadline_in_the_past_ends_a_wait_at_once) {
 TEST_P(connection, a_context_ends_a_wait_and_refuses_the_next_call) {
     run([](net::any_stream& a, net::any_stream& b) {
         auto [ctx, cancel] = with_cancel(background());
-        auto reader = spawn([&, ctx = ctx] { return read_error(a, ctx); });
+        auto reader = spawn([&] { return read_error(a, ctx); });
         until_waiting(1);
         cancel();
         EXPECT_EQ(reader.join(), errc::canceled);

@@ -39,14 +39,14 @@ TEST_P(tcp, a_wait_outlives_the_runtime_through_which_it_was_registered) {
         auto [a, b] = test::tcp_pair();
         auto first = std::make_unique<runtime>(runtime_options{.workers = 1});
         std::string wrote;
-        std::thread([&, &a = a] {
+        std::thread([&] {
             first->run([&] {
                 a.set_read_deadline(clock::now() + 1ms);
                 EXPECT_EQ(read_error(a), errc::timed_out);  // registered there
                 a.set_read_deadline(clock::time_point::max());
             });
         }).join();
-        auto reader = spawn([&a = a] { return read_text(a); });
+        auto reader = spawn([&a] { return read_text(a); });
         until_waiting(1);
         first.reset();
         b.write(bytes("x"));
@@ -114,7 +114,7 @@ TEST_P(tcp, a_reset_by_the_peer_is_an_error_of_reads_and_writes) {
     run([] {
         auto [a, b] = test::tcp_pair();
         std::error_code ec;
-        auto reader = spawn([&a = a] { return read_error(a); });
+        auto reader = spawn([&a] { return read_error(a); });
         until_waiting(1);
         b.set_linger(0s, ec);
         EXPECT_FALSE(ec);
@@ -128,7 +128,7 @@ TEST_P(tcp, a_reset_by_the_peer_is_an_error_of_reads_and_writes) {
 TEST_P(tcp, urgent_data_does_not_hide_what_follows_it) {
     run([] {
         auto [a, b] = test::tcp_pair();
-        auto reader = spawn([&b = b] { return read_to_end(b); });
+        auto reader = spawn([&b] { return read_to_end(b); });
         until_waiting(1);
         ASSERT_EQ(::send(a.native_handle(), "ab!", 3, MSG_OOB), 3);
         a.write(bytes("cd"));
@@ -151,7 +151,7 @@ TEST_P(tcp, parts_are_written_as_one) {
             parts.push_back(bytes(t));
             all += t;
         }
-        auto reader = spawn([&b = b] { return read_to_end(b); });
+        auto reader = spawn([&b] { return read_to_end(b); });
         std::error_code ec;
         EXPECT_EQ(a.writev(context(), parts, ec), all.size());
         EXPECT_FALSE(ec);
@@ -186,7 +186,7 @@ TEST_P(tcp, a_file_is_sent_from_where_it_is) {
             text += static_cast<char>('a' + i % 26);
         }
         const temporary_file file(text);
-        auto reader = spawn([&b = b] { return read_to_end(b); });
+        auto reader = spawn([&b] { return read_to_end(b); });
         std::error_code ec;
         EXPECT_EQ(a.send_file(context(), file.fd(), 10, 400'000, ec), 400'000u);
         EXPECT_FALSE(ec);
@@ -233,12 +233,12 @@ TEST_P(tcp, a_number_that_is_used_again_wakes_nobody_who_waited_for_it_before) {
     run([] {
         for (std::size_t i = 0; i < test::scaled(300, 50); ++i) {
             auto [a, b] = test::tcp_pair();
-            auto reader = spawn([&a = a] { return read_error(a); });
+            auto reader = spawn([&a] { return read_error(a); });
             until_waiting(1);
             b.write(bytes(""));
             a.close();
             auto [c, d] = test::tcp_pair();  // most likely the same numbers
-            auto other = spawn([&c = c] { return read_text(c); });
+            auto other = spawn([&c] { return read_text(c); });
             EXPECT_EQ(reader.join(), errc::closed);
             d.write(bytes("x"));
             EXPECT_EQ(other.join(), "x");
@@ -332,6 +332,11 @@ TEST_P(tcp, accept_without_descriptors_says_so_waits_and_recovers) {
                 EXPECT_GE(pause, 5ms);
                 ++told;
             }});
+        // UBSan opens a pipe when it first sees a type: it must have seen these before.
+        net::tcp_stream before = net::dial(l.local_address().to_string());
+        EXPECT_TRUE(spawn([&] { return l.accept(); }).join().is_open());
+        EXPECT_FALSE(spawn([] { return std::error_code(); }).join());
+
         net::tcp_stream client = net::dial(l.local_address().to_string());
         few_descriptors none;
         auto accepted = spawn([&] { return l.accept(); });
@@ -343,9 +348,9 @@ TEST_P(tcp, accept_without_descriptors_says_so_waits_and_recovers) {
 
         few_descriptors again;
         std::error_code ec;
-        const int before = told;
+        const int told_before = told;
         auto [ctx, cancel] = with_cancel(background());
-        auto canceled = spawn([&, ctx = ctx] {
+        auto canceled = spawn([&] {
             std::error_code why;
             static_cast<void>(l.accept(ctx, why));
             return why;
@@ -354,7 +359,7 @@ TEST_P(tcp, accept_without_descriptors_says_so_waits_and_recovers) {
         EXPECT_EQ(ec, std::errc::too_many_files_open);
         cancel();
         EXPECT_EQ(canceled.join(), errc::canceled);
-        EXPECT_EQ(told, before);
+        EXPECT_EQ(told, told_before);
     });
 }
 

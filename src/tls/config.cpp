@@ -4,6 +4,7 @@
 
 #include <mutex>
 #include <stdexcept>
+#include <tuple>
 #include <utility>
 
 #include <runnel/net/address.hpp>
@@ -83,7 +84,7 @@ int new_session(SSL* ssl, SSL_SESSION* session) noexcept {
     const auto* const owner =
         static_cast<const tls_session_owner*>(SSL_get_ex_data(ssl, session_owner_index()));
     if (owner == nullptr) {
-        static_cast<void>(owned.release());
+        std::ignore = owned.release();
         return 0;
     }
     try {

@@ -1,6 +1,7 @@
 #include <openssl/pem.h>
 
 #include <stdexcept>
+#include <tuple>
 #include <utility>
 
 #include <runnel/net/tls.hpp>
@@ -142,7 +143,7 @@ tls_stream client(any_stream below, const client_config& config, const std::stri
     auto owner = std::make_unique<detail::tls_session_owner>(
         detail::tls_session_owner{.context = config.get(), .name = server_name});
     if (SSL_set_ex_data(ssl.get(), detail::session_owner_index(), owner.get()) == 1) {
-        static_cast<void>(owner.release());  // the state's now
+        std::ignore = owner.release();  // the state's now
     }
     return tls_stream(
         std::make_unique<detail::tls_engine>(std::move(below), std::move(ssl), config.get()));

@@ -280,7 +280,7 @@ TEST_P(secure, a_stream_that_is_cut_is_no_end) {
         auto [a, b] = tcp_pair();
         tls_stream client =
             tls::client(std::move(a), tls::client_config(trusting(localhost())), "localhost");
-        auto other = spawn([&b = b] {
+        auto other = spawn([&b] {
             auto raw = std::make_unique<any_stream>(std::move(b));
             auto [near, far] = memory_pair();
             tls_stream server =
@@ -294,8 +294,8 @@ TEST_P(secure, a_stream_that_is_cut_is_no_end) {
                 }
             };
             wait_group both;
-            both.go([&, &near = near] { copy(*raw, near); });
-            both.go([&, &near = near] { copy(near, *raw); });
+            both.go([&] { copy(*raw, near); });
+            both.go([&] { copy(near, *raw); });
             server.write(bytes("half a mess"));
             std::error_code ec;
             static_cast<void>(read_text(server, ec));  // until the client has it

@@ -180,7 +180,7 @@ public:
     [[nodiscard]] endpoint remote_address() const;
 
     /// The stream within, if it is an S; else null.
-    template <class S>
+    template <stream S>
     [[nodiscard]] S* target() noexcept {
         auto* const box = dynamic_cast<detail::net_stream_box<S>*>(held_.get());
         return box != nullptr ? &box->held : nullptr;
