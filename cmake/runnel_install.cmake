@@ -8,6 +8,9 @@ set(runnel_components runnel runnel_net runnel_testing)
 if(RUNNEL_TLS)
     list(APPEND runnel_components runnel_tls)
 endif()
+if(RUNNEL_HTTP)
+    list(APPEND runnel_components runnel_http)
+endif()
 install(TARGETS ${runnel_components} EXPORT runnelTargets
     INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/runnel"
