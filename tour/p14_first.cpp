@@ -1,11 +1,15 @@
-// P14: ask three weather servers, take the fastest answer. (Here they are functions.)
+// P14: ask three weather servers over HTTP, take the fastest answer.
 #include <chrono>
-#include <stdexcept>
+#include <exception>
+#include <span>
 #include <string>
+#include <string_view>
 
+#include <runnel/net/tcp.hpp>
 #include <runnel/runnel.hpp>
 
 #include "tour.hpp"
+#include "weather.hpp"
 
 namespace tour {
 namespace {
@@ -14,39 +18,57 @@ using runnel::all_failed;
 using runnel::background;
 using runnel::context;
 using runnel::first;
+namespace http = runnel::http;
+namespace net = runnel::net;
 using namespace std::chrono_literals;
-
-// [server]
-/// A server that answers after some time, unless the request is cancelled.
-auto fake_weather_server(const std::string& name, std::chrono::milliseconds interval) {
-    return [=](const context& request) {
-        if (sleep_for(request, interval) != runnel::op_status::ok) {
-            throw runnel::canceled_error();
-        }
-        return name + ":ok";
-    };
-}
-// [/server]
 
 std::string fastest() {
     // [first]
-    return first(background(), fake_weather_server("open-weather-1", 5ms),
-                 fake_weather_server("open-weather-2", 1h),
-                 fake_weather_server("open-weather-3", 1h));
+    http::test_server server1(weather("open-weather-1", 200ms));
+    http::test_server server2(weather("open-weather-2", 1000ms));
+    http::test_server server3(weather("open-weather-3", 600ms));
+    return first(background(), query(server1), query(server2), query(server3));
     // [/first]
 }
 
-/// A server that nobody can reach.
-auto dead_server(const std::string& name) {
-    return [=](const context&) -> std::string {
-        throw std::runtime_error(name + ": connection refused");
-    };
+/// A server that answers at once, with an error.
+void broken(http::request& /*request*/, http::response_writer& w) {
+    http::error(w, http::status::internal_server_error, "no weather today");
+}
+
+/// A server that breaks off in the middle of its answer.
+void cut_off(http::request& /*request*/, http::response_writer& w) {
+    w.headers().set("Content-Length", "100");
+    w.write("open-weather-");
+    w.flush();
+    throw http::abort_handler();
+}
+
+/// Asks a port that nobody listens at.
+std::string refused(const context& ctx) {
+    net::tcp_listener listener = net::listen("127.0.0.1:0");
+    const std::string url = "http://" + listener.local_address().to_string();
+    listener.close();
+    std::error_code ec;
+    static_cast<void>(http::get(ctx, url, ec));
+    throw std::runtime_error(ec.message());
+}
+
+/// Asks a server that takes the connection and says nothing.
+std::string silent(const context& ctx) {
+    const net::tcp_listener listener = net::listen("127.0.0.1:0");
+    const http::client client({.response_timeout = 100ms});
+    std::error_code ec;
+    static_cast<void>(client.get(ctx, "http://" + listener.local_address().to_string(), ec));
+    throw std::runtime_error(ec.message());
 }
 
 std::string what_all_say() {
+    http::test_server bad(broken);
+    http::test_server short_lived(cut_off);
     // [all_failed]
     try {
-        return first(background(), dead_server("open-weather-1"), dead_server("open-weather-2"));
+        return first(background(), query(bad), query(short_lived), refused, silent);
     } catch (const all_failed& failure) {
         std::string text;
         for (const std::exception_ptr& error : failure.errors()) {
@@ -61,6 +83,13 @@ std::string what_all_say() {
     // [/all_failed]
 }
 
+/// The fastest says 500, which is no answer.
+std::string fastest_is_broken() {
+    http::test_server bad(broken);
+    http::test_server good(weather("open-weather-2", 100ms));
+    return first(background(), query(bad), query(good));
+}
+
 }  // namespace
 
 void p14_first() {
@@ -68,9 +97,13 @@ void p14_first() {
     say(answer);
     check(answer == "open-weather-1:ok", "the fastest answers");
 
+    const std::string second = fastest_is_broken();
+    say("the fastest answers with status 500; the answer: ", second);
+    check(second == "open-weather-2:ok", "an error is no answer");
+
     const std::string errors = what_all_say();
-    say(errors);
-    check(errors == "open-weather-1: connection refused; open-weather-2: connection refused",
+    say("all fail: ", errors);
+    check(errors.find("status 500; ") == 0 && errors.find("Connection refused") != errors.npos,
           "all errors, in the order of the servers");
 
     const auto left = goroutines_left();

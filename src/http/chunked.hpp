@@ -2,8 +2,8 @@
 //
 // Purpose   Tells data from lines: the caller feeds whole lines, and passes data by itself.
 // Refused   Lines that end with a bare LF; sizes with signs, blanks, "0x", or more than 16 digits;
-//           more than `overhead` bytes of extensions in one body; trailers beyond the head's limits;
-//           trailers that would change what the message is.
+//           more than `overhead` bytes of extensions in one body; trailers beyond the limits of
+//           heads; trailers that would change what the message is.
 #pragma once
 
 #include <cstddef>

@@ -4,8 +4,8 @@
 //   C1  A connection is in server::state::all from before its goroutine starts until it ends.
 //   C2  Only the connection's goroutine changes phase_, but for shutdown, which may change idle to
 //       closing: whoever has made that change closes the stream.
-//   C3  stopping is set before shutdown looks at any phase; a connection becomes idle before it looks
-//       at stopping. Both are sequentially consistent, so one of them sees the other.
+//   C3  stopping is set before shutdown looks at any phase; a connection becomes idle before it
+//       looks at stopping. Both are sequentially consistent, so one of them sees the other.
 // Locks     state::lock protects `all` and `listeners`; nothing is closed under it.
 #pragma once
 
@@ -51,7 +51,7 @@ public:
 
     /// Serves until the connection ends.
     void run();
-    /// Of a server that stops: ends it now if it does nothing, soon if it has not said anything yet.
+    /// Of a server that stops: ends it now if it does nothing, soon if it has not said anything.
     void end_if_idle();
     void close() { stream_.close(); }
 

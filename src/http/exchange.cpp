@@ -46,6 +46,7 @@ void exchange::reset() {
     head_sent_ = false;
     body_size_ = 0;
     body_error_.clear();
+    broken_.clear();
     continue_wanted_ = false;
     keep_alive_ = false;
     client_gone_ = false;

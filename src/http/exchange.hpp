@@ -8,10 +8,10 @@
 //           has been read, does a goroutine read on: bytes of requests to come into `in_`, and an
 //           end or an error cancels the context. finish() ends the watch by a read deadline that
 //           has passed, and waits for it, before anybody else touches `in_`.
-// Writing   Up to `buffer_size` bytes of the body wait in body_; if the handler returns before there
-//           are more, head and body go out in one write, with Content-Length.
-// Threads   Used by the connection's goroutine; the watch uses in_, stream() for reading, watch_end_
-//           and the context's trigger.
+// Writing   Up to `buffer_size` bytes of the body wait in out_; if the handler returns before
+//           there are more, head and body go out in one write, with Content-Length.
+// Threads   Used by the connection's goroutine; the watch uses in_, stream() for reading,
+//           watch_end_ and the context's trigger.
 #pragma once
 
 #include <cstddef>

@@ -1,14 +1,15 @@
 // http/head.hpp: from the bytes of a message's head to what it means.
 //
 // Purpose   Two readers of the same bytes must agree before a message counts: a strict pass of our
-//           own, which refuses whatever two implementations could read in two ways, and Boost.Beast's
-//           parser, which takes it apart. What decides where the message ends (framing) comes from
-//           the strict pass alone.
-// Refused   Lines that end with a bare LF or hold a bare CR; lines that begin with a blank (obsolete
-//           folding); a blank before the colon; names that are not tokens; control characters;
-//           Content-Length twice, with a sign, a list or a Transfer-Encoding beside it; a
-//           Transfer-Encoding other than one "chunked", or in HTTP/1.0; no Host or two in HTTP/1.1.
-// Tests     head_test.cpp; the corpus in test/http/malformed_test.cpp.
+//           own, which refuses whatever two implementations could read in two ways, and the parser
+//           of Boost.Beast, which takes it apart. What decides where the message ends (framing)
+//           comes from the strict pass alone.
+// Refused   Lines that end with a bare LF or hold a bare CR; lines that begin with a blank
+//           (obsolete folding); a blank before the colon; names that are not tokens; control
+//           characters; Content-Length twice, with a sign, a list or a Transfer-Encoding beside
+//           it; a Transfer-Encoding other than one "chunked", or in HTTP/1.0; no Host or two in
+//           HTTP/1.1.
+// Tests     The corpus in malformed_test.cpp.
 #pragma once
 
 #include <cstddef>

@@ -196,6 +196,8 @@ std::error_code server::shutdown(clock::duration limit) {
 
 void server::close() { state_->close_all(); }
 
+void server::log(std::string_view line) const { state_->log(line); }
+
 std::size_t server::connections() const { return state_->count.load(); }
 
 }  // namespace runnel::http

@@ -50,8 +50,8 @@ public:
 
     /// Blocks until there is at least one byte; returns how many were put into `out`. 0 without an
     /// error: the end (or `out` is empty). A body that breaks off gives
-    /// runnel::errc::unexpected_eof, one that is longer than the limit errc::body_too_large, and every read after an error gives the
-    /// same error.
+    /// runnel::errc::unexpected_eof, one that is longer than the limit errc::body_too_large, and
+    /// every read after an error gives the same error.
     std::size_t read_some(std::span<std::byte> out, std::error_code& ec);
     /// The same; throws std::system_error (timeout_error, canceled_error where they fit).
     std::size_t read_some(std::span<std::byte> out);

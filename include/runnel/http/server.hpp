@@ -28,11 +28,12 @@ namespace runnel::http {
 
 /// Limits, and what a client gets that does not keep to one. A time of zero or less means none.
 struct server_options {
-    std::size_t max_header_bytes = 64 * 1024;         ///< 431, connection closed
-    std::size_t max_header_fields = 128;              ///< 431, connection closed
-    std::size_t max_request_line = 8 * 1024;          ///< 414, connection closed
-    std::uint64_t max_body_bytes = 32 * 1024 * 1024;  ///< 413; a handler's read: body_too_large
-    std::size_t max_connections = 20'000;             ///< 503 for those beyond, connection closed
+    std::size_t max_header_bytes = 64 * 1024;  ///< 431, connection closed
+    std::size_t max_header_fields = 128;       ///< 431, connection closed
+    std::size_t max_request_line = 8 * 1024;   ///< 414, connection closed
+    /// 413; a handler's read: errc::body_too_large. 0: no limit.
+    std::uint64_t max_body_bytes = 32 * 1024 * 1024;
+    std::size_t max_connections = 20'000;  ///< 503 for those beyond, connection closed
 
     /// From the first byte of a request to the end of its head, and from the accept to the first
     /// byte: 408, connection closed (silently, if there was no byte).
@@ -46,8 +47,8 @@ struct server_options {
     /// Between two requests: connection closed. May be an eighth longer.
     clock::duration idle_timeout = std::chrono::seconds(120);
 
-    /// Gets lines about exceptions that leave handlers, and about accepts that fail. By default they
-    /// go to stderr. Called from any goroutine.
+    /// Gets lines about exceptions that leave handlers, and about accepts that fail. By default
+    /// they go to stderr. Called from any goroutine.
     std::function<void(std::string_view)> log = {};
 };
 
@@ -86,6 +87,8 @@ public:
     void close();
 
     [[nodiscard]] std::size_t connections() const;
+    /// Writes a line to where server_options::log says.
+    void log(std::string_view line) const;
 
     struct state;
 
