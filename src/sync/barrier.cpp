@@ -72,7 +72,7 @@ bool barrier_phases::wait(std::uint64_t phase, const wait_limits& limits,
     }
     const std::lock_guard hold(lock_);
     waiters_.remove(node);
-    return false;
+    return phase_ != phase;  // it may have ended since
 }
 
 op_status barrier_phases::wait(std::uint64_t phase, const context& ctx,

@@ -127,6 +127,48 @@ TEST(sync_context, cancel_ends_waits_and_a_notification_is_ok) {
     });
 }
 
+// With one worker a waiter runs only after both the cancel and what it waits for have come.
+TEST(sync_context, what_is_reached_when_a_wait_returns_is_not_hidden_by_its_cancellation) {
+    testing::bubble bubble{{.workers = 1}};
+    bubble.run([&] {
+        const auto expect_ok = [&bubble](auto wait, auto reach) {
+            auto [ctx, cancel] = with_cancel(background());
+            auto waiter = spawn([wait, ctx = ctx] { return wait(ctx); });
+            bubble.settle();
+            reach(cancel.share());
+            EXPECT_EQ(waiter.join(), op_status::ok);
+        };
+        wait_group g;
+        g.add(1);
+        expect_ok([&](const context& ctx) { return g.wait(ctx); },
+                  [&](const cancel_trigger& cancel) {
+                      cancel();
+                      g.done();
+                  });
+        latch l(1);
+        expect_ok([&](const context& ctx) { return l.wait(ctx); },
+                  [&](const cancel_trigger& cancel) {
+                      cancel();
+                      l.count_down();
+                  });
+        barrier b(2);
+        const auto first = b.arrive();
+        expect_ok([&](const context& ctx) { return b.wait(ctx, first); },
+                  [&](const cancel_trigger& cancel) {
+                      cancel();
+                      b.arrive_and_drop();
+                  });
+        const auto ends_after_cancel = make_chan<cancel_trigger>(1);
+        const auto body = [ends_after_cancel] { (*ends_after_cancel.recv())(); };
+        const auto end = [&](const cancel_trigger& cancel) { ends_after_cancel.send(cancel); };
+        group tasks;
+        tasks.go(body);
+        expect_ok([&](const context& ctx) { return tasks.wait(ctx); }, end);
+        auto task = spawn(body);
+        expect_ok([&](const context& ctx) { return task.wait(ctx); }, end);
+    });
+}
+
 using sync_context_on_workers = test::on_workers;
 
 TEST_P(sync_context_on_workers, cancel_and_deadline_end_the_wait_for_a_mutex) {

@@ -60,7 +60,7 @@ bool one_time_event::wait(const wait_limits& limits, wait_kind kind, const void*
     }
     const std::lock_guard hold(lock_);
     waiters_.remove(node);
-    return false;
+    return set_.load(std::memory_order_relaxed);  // [E-1] under the lock; it may have come since
 }
 
 }  // namespace runnel::detail

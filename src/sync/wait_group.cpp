@@ -1,7 +1,8 @@
 // sync/wait_group.cpp
 //
 // Invariants
-//   G1  The lower half of word_ is the number of nodes in waiters_; it changes under lock_.
+//   G1  The lower half of word_ is the number of nodes in waiters_; it changes under lock_. It is 0
+//       whenever the counter is: the step to zero takes all of them out.
 //   G2  The step to zero with waiters is made under lock_, which is released before anybody is
 //       woken: add() touches nothing of the group afterwards. A waiter that gives up takes lock_
 //       before it returns, and one that comes late passes it, so neither returns (and its owner
@@ -36,9 +37,6 @@ std::uint64_t after_adding(std::uint64_t word, std::int32_t n) {
     }
     if (now > INT32_MAX) {
         throw std::logic_error("runnel: wait_group: counter overflow");
-    }
-    if (before == 0 && n > 0 && (word & waiter_mask) != 0) {
-        throw std::logic_error("runnel: wait_group misuse: add from zero while somebody waits");
     }
     return static_cast<std::uint64_t>(now) << 32 | (word & waiter_mask);
 }
@@ -121,10 +119,11 @@ bool wait_group::wait_limited(const detail::wait_limits& limits, const void* whe
         return true;
     }
     const std::lock_guard hold(lock_);
-    if (node.linked) {
-        waiters_.remove(node);
-        word_.fetch_sub(1);
+    if (!node.linked) {
+        return true;  // the last is done since
     }
+    waiters_.remove(node);
+    word_.fetch_sub(1);
     return false;
 }
 

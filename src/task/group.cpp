@@ -115,8 +115,8 @@ bool group::wait_all(const detail::wait_limits& limits, const void* where) noexc
         waiters_.push_back(node);
     }
     detail::park_limited(who, limits);
-    const bool all = who.how() == node.index;
     const std::lock_guard hold(lock_);  // T2
+    const bool all = !node.linked;      // the step to zero unlinks it, maybe after the limit
     waiters_.remove(node);
     return all;
 }

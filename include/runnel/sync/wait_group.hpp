@@ -31,7 +31,7 @@ public:
     wait_group& operator=(const wait_group&) = delete;
 
     /// Adds `n`, which may be negative. Throws std::logic_error, and changes nothing, if the
-    /// counter would go below zero, or if it is zero and somebody is still waiting (misuse).
+    /// counter would go below zero, or beyond the largest std::int32_t.
     void add(std::int32_t n);
     void done() { add(-1); }
 
