@@ -13,7 +13,7 @@ bool first_failure::keep(const context& ctx) noexcept {
     const bool echo = is_echo(ctx, error);
     std::string who = describe_self();
     const std::lock_guard hold(lock_);
-    if (error_) {
+    if (error_ && !(echo_ && !echo && !taken_)) {
         return false;
     }
     error_ = error;

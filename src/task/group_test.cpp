@@ -144,6 +144,24 @@ TEST_P(group_in_a_bubble, wait_rethrows_the_cancellation_to_whoever_asks) {
     });
 }
 
+TEST_P(group_in_a_bubble, failure_is_not_hidden_by_a_task_that_repeats_the_cancellation) {
+    run_clean([](testing::bubble&) {
+        auto [parent, cancel] = with_cancel(background());
+        group g(parent);
+        g.go([ctx = g.context()] {
+            ctx.done().recv();
+            throw canceled_error();
+        });
+        g.go([ctx = g.context()] {
+            ctx.done().recv();
+            sleep_for(1s);
+            throw std::runtime_error("could not be saved");
+        });
+        cancel();
+        EXPECT_THROW(g.wait(), std::runtime_error);
+    });
+}
+
 TEST_P(group_in_a_bubble, limit_makes_go_block_and_is_never_exceeded) {
     run_clean([](testing::bubble&) {
         group g;
@@ -397,6 +415,25 @@ TEST_F(group_death, exception_of_a_group_that_nobody_waited_for_ends_the_process
             });
         },
         "nobody waited for.*nobody took me");
+}
+
+TEST_F(group_death, failure_during_the_cancellation_of_a_dropped_group_ends_the_process) {
+    EXPECT_DEATH(
+        {
+            no_core();
+            run([] {
+                group g;
+                const auto end_with = [ctx = g.context()](auto error) {
+                    return [ctx, error] {
+                        ctx.done().recv();
+                        throw error;
+                    };
+                };
+                g.go(end_with(canceled_error()));
+                g.go(end_with(std::runtime_error("could not be saved")));
+            });
+        },
+        "nobody waited for.*could not be saved");
 }
 
 TEST_F(group_death, exception_dropped_by_unwinding_does_not_end_the_process) {

@@ -175,6 +175,27 @@ TEST_P(singleflight_in_a_bubble, forget_lets_the_next_caller_start_anew) {
     });
 }
 
+// What it frees too early only AddressSanitizer sees.
+TEST_P(singleflight_in_a_bubble, may_be_destroyed_while_calls_are_under_way) {
+    run_clean([](testing::bubble& world) {
+        auto flights = std::make_unique<singleflight<int, int>>();
+        wait_group callers;
+        for (int i = 0; i < 2; ++i) {
+            callers.go([flights = flights.get()] {
+                EXPECT_EQ(flights->do_(1,
+                                       [] {
+                                           sleep_for(1s);
+                                           return 7;
+                                       }),
+                          7);
+            });
+        }
+        world.settle();
+        flights.reset();
+        callers.wait();
+    });
+}
+
 INSTANTIATE_TEST_SUITE_P(workers, singleflight_in_a_bubble, test::worker_counts, test::worker_name);
 
 using singleflight_on_workers = test::on_workers;

@@ -1,7 +1,8 @@
 // runnel/detail/failure.hpp: the first exception of several goroutines, kept for whoever asks.
 //
-// Invariant: error_ is set once. Locks: lock_ (leaf); exceptions are copied under it, which runs no
-// code of theirs. Memory order: what is not under the lock is sequentially consistent.
+// Invariant: error_ is set once, but that a failure takes the place of an echo. Locks: lock_
+// (leaf); exceptions are copied under it, which runs no code of theirs. Memory order: what is not
+// under the lock is sequentially consistent.
 #pragma once
 
 #include <exception>
@@ -18,8 +19,8 @@ public:
     first_failure(const first_failure&) = delete;
     first_failure& operator=(const first_failure&) = delete;
 
-    /// In a catch block: keeps the exception being handled, if it is the first; returns whether it
-    /// is. `ctx` is what the work was told to watch: see is_echo().
+    /// In a catch block: keeps the exception being handled, if it is the first, or the first that
+    /// is no echo; returns whether it does. `ctx` is what the work was told to watch: see is_echo().
     bool keep(const context& ctx) noexcept;
 
     /// Throws the exception, if there is one, to somebody who has asked for it.

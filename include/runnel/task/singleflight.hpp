@@ -47,7 +47,8 @@ public:
     V do_(const K& key, F&& f) {
         const auto [call, mine] = enter(key);
         if (mine) {
-            run(*table_, key, call, std::forward<F>(f));
+            const std::shared_ptr<table> kept = table_;  // *this may go meanwhile
+            run(*kept, key, call, std::forward<F>(f));
         } else {
             call->ended.wait({}, detail::wait_kind::join, __builtin_return_address(0));
         }
@@ -70,8 +71,7 @@ public:
             start(key, call, std::forward<F>(f), where);
         }
         if (!call->ended.wait(detail::limits_of(ctx), detail::wait_kind::join,
-                              __builtin_return_address(0)) &&
-            !call->ended.is_set()) {
+                              __builtin_return_address(0))) {
             detail::throw_ended(ctx);
         }
         return result(*call);
