@@ -6,10 +6,12 @@
 #include <concepts>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <source_location>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 
@@ -65,6 +67,7 @@ private:
 template <class R>
 class join_state final : public join_state_base {
 public:
+    /// exit() has to follow.
     template <class F>
     void run(F&& f) noexcept {
         try {
@@ -79,7 +82,6 @@ public:
         } catch (...) {
             error = std::current_exception();
         }
-        exit();
     }
 
     struct nothing {};
@@ -97,16 +99,41 @@ struct join_access {
     }
 };
 
+/// What a spawned goroutine runs. Destroyed before the exit, as with std::thread: whoever joins may
+/// let go of what it refers to.
+template <class R, class F, class... Args>
+class spawned {
+public:
+    template <class... Given>
+    explicit spawned(join_state<R>* state, Given&&... given) noexcept(
+        std::is_nothrow_constructible_v<std::tuple<F, Args...>, Given...>)
+        : state_(state), parts_(std::forward<Given>(given)...) {}
+
+    static void invoke(void* storage) noexcept {
+        auto* const self = static_cast<spawned*>(storage);
+        join_state<R>* const state = self->state_;
+        state->run([self]() -> R {
+            return std::apply(
+                [](F&& f, Args&&... args) -> R {
+                    return std::invoke(std::move(f), std::move(args)...);
+                },
+                std::move(self->parts_));
+        });
+        std::destroy_at(self);
+        state->exit();
+    }
+
+private:
+    join_state<R>* state_;
+    std::tuple<F, Args...> parts_;
+};
+
 template <class F, class... Args>
 auto spawn_closure(const start_info& info, F&& f, Args&&... args) {
     using R = std::invoke_result_t<std::decay_t<F>, std::decay_t<Args>...>;
     auto state = std::make_unique<join_state<R>>();
-    start_closure(
-        info,
-        [shared = state.get()](std::decay_t<F>&& body, std::decay_t<Args>&&... given) {
-            shared->run([&]() -> R { return std::invoke(std::move(body), std::move(given)...); });
-        },
-        std::forward<F>(f), std::forward<Args>(args)...);
+    start_stored<spawned<R, std::decay_t<F>, std::decay_t<Args>...>>(
+        info, state.get(), std::forward<F>(f), std::forward<Args>(args)...);
     return join_access<R>::handle(state.release());
 }
 

@@ -19,6 +19,7 @@
 #include <runnel/runnel.hpp>
 #include <runnel/testing/bubble.hpp>
 
+#include "test/support/slow_to_go.hpp"
 #include "test/support/support.hpp"
 
 namespace runnel {
@@ -65,6 +66,18 @@ TEST_P(join_handle_on_workers, arguments_are_copied_or_moved_to_the_goroutine) {
         EXPECT_EQ(h.join(), 4u);
         EXPECT_EQ(by_reference, 3);
         EXPECT_EQ(owned, nullptr);
+    });
+}
+
+TEST_P(join_handle_on_workers, function_and_arguments_are_destroyed_before_the_exit) {
+    run([] {
+        std::atomic<bool> function_gone = false;
+        std::atomic<bool> argument_gone = false;
+        spawn([guard = test::slow_to_go(function_gone)](const test::slow_to_go&) {},
+              test::slow_to_go(argument_gone))
+            .join();
+        EXPECT_TRUE(function_gone);
+        EXPECT_TRUE(argument_gone);
     });
 }
 

@@ -45,7 +45,9 @@ template <class F, class... Args>
 class closure {
 public:
     template <class... Given>
-    explicit closure(Given&&... given) : parts_(std::forward<Given>(given)...) {}
+    explicit closure(Given&&... given) noexcept(
+        std::is_nothrow_constructible_v<std::tuple<F, Args...>, Given...>)
+        : parts_(std::forward<Given>(given)...) {}
 
     static void invoke(void* storage) {
         // Destroyed also when the callable throws: the goroutine's report comes after its defers.
@@ -61,23 +63,28 @@ private:
     std::tuple<F, Args...> parts_;
 };
 
-/// Starts a goroutine that runs f(args...), all decay-copied as by std::thread.
-template <class F, class... Args>
-void start_closure(const start_info& info, F&& f, Args&&... args) {
-    using stored = closure<std::decay_t<F>, std::decay_t<Args>...>;
-    const start_slot slot = prepare_start(sizeof(stored), alignof(stored), info);
-    if constexpr (std::is_nothrow_constructible_v<
-                      std::tuple<std::decay_t<F>, std::decay_t<Args>...>, F, Args...>) {
-        ::new (slot.storage) stored(std::forward<F>(f), std::forward<Args>(args)...);
+/// Starts a goroutine that runs Stored::invoke() on a Stored made of `given`.
+template <class Stored, class... Given>
+void start_stored(const start_info& info, Given&&... given) {
+    const start_slot slot = prepare_start(sizeof(Stored), alignof(Stored), info);
+    if constexpr (std::is_nothrow_constructible_v<Stored, Given...>) {
+        ::new (slot.storage) Stored(std::forward<Given>(given)...);
     } else {
         try {
-            ::new (slot.storage) stored(std::forward<F>(f), std::forward<Args>(args)...);
+            ::new (slot.storage) Stored(std::forward<Given>(given)...);
         } catch (...) {
             abandon_start(slot);
             throw;
         }
     }
-    start(slot, &stored::invoke);
+    start(slot, &Stored::invoke);
+}
+
+/// Starts a goroutine that runs f(args...), all decay-copied as by std::thread.
+template <class F, class... Args>
+void start_closure(const start_info& info, F&& f, Args&&... args) {
+    start_stored<closure<std::decay_t<F>, std::decay_t<Args>...>>(info, std::forward<F>(f),
+                                                                  std::forward<Args>(args)...);
 }
 
 }  // namespace runnel::detail
