@@ -88,6 +88,19 @@ TEST_P(batch_test, a_cancel_and_a_consumer_that_walks_away_strand_nobody) {
     });
 }
 
+TEST_P(batch_test, the_longest_time_there_is_means_full_ones) {
+    run_clean([](testing::bubble&) {
+        const auto slow = [](const send_chan<int>& out) {
+            for (int i = 0; i < 4; ++i) {
+                out.send(i);
+                sleep_for(1h);
+            }
+        };
+        EXPECT_EQ(collect(produce<int>(slow) | batch(3, std::chrono::hours::max())),
+                  (batches{{0, 1, 2}, {3}}));
+    });
+}
+
 TEST_P(throttle_test, one_value_in_each_interval) {
     run_clean([](testing::bubble&) {
         const auto before = clock::now();
@@ -109,6 +122,16 @@ TEST_P(throttle_test, a_rate_lets_a_few_pass_at_once) {
             EXPECT_EQ(clock::now() - before, (i / 2) * 1s);
         }
         EXPECT_EQ(out.recv(), std::nullopt);
+    });
+}
+
+TEST_P(throttle_test, the_longest_time_there_is_lets_no_more_pass) {
+    run_clean([](testing::bubble&) {
+        const auto out = throttle(produce<int>(numbers(0, 9)), rate{2, clock::duration::max()});
+        EXPECT_EQ(out.recv(), 0);
+        EXPECT_EQ(out.recv(), 1);
+        int third = 0;
+        EXPECT_EQ(out.recv_for(std::chrono::hours(100'000), third), op_status::timeout);
     });
 }
 

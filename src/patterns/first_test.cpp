@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -173,6 +174,9 @@ TEST_P(first_in_a_bubble, takes_a_range) {
         std::vector<decltype(answers("", 1s))> same;
         same.push_back(answers("x", 1s));
         EXPECT_EQ(first(background(), std::move(same)), "x");
+        std::vector<query> viewed{answers("a", 3s), answers("b", 1s)};
+        EXPECT_EQ(first(background(), std::span(viewed)), "b");
+        EXPECT_EQ(first(background(), viewed), "b") << "a view's elements are not moved from";
     });
 }
 

@@ -24,8 +24,8 @@ void check_positive(const char* name, clock::duration d) {
     }
 }
 
-void close_flow(chan_core* c, const std::exception_ptr& error) {
-    if (!chan_try_close(c, error) && error) {
+void close_flow(const context& ctx, chan_core* c, const std::exception_ptr& error) {
+    if (!chan_try_close(c, error) && error && !chan_is_abandoned(c) && !is_echo(ctx, error)) {
         std::rethrow_exception(error);
     }
 }

@@ -168,6 +168,49 @@ TEST_P(produce_test, what_was_complete_before_the_cancel_is_received) {
     });
 }
 
+// The first close() of a channel that has been abandoned may throw what it was abandoned for, and
+// produce() itself reports the end of the context: neither has an open channel to go to.
+TEST_P(produce_test, a_function_that_closes_its_channel_survives_the_end_of_its_context) {
+    run_clean([](testing::bubble& world) {
+        auto [ctx, cancel] = with_cancel(background());
+        const auto closed = produce<int>(ctx, [](const context& c, const send_chan<int>& out) {
+            out.close();
+            c.done().recv();
+        });
+        const auto told = produce<int>(ctx, [](const context& c, const send_chan<int>& out) {
+            out.close();
+            c.done().recv();
+            throw canceled_error();
+        });
+        const auto late = produce<int>(ctx, [](const context& c, const send_chan<int>& out) {
+            c.done().recv();
+            sleep_for(1s);
+            out.close();
+        });
+        EXPECT_EQ(closed.recv(), std::nullopt);
+        EXPECT_EQ(told.recv(), std::nullopt);
+        world.settle();
+        cancel();
+        EXPECT_THROW(late.recv(), canceled_error);
+        sleep_for(2s);
+    });
+}
+
+TEST_P(produce_test, a_function_that_always_closes_its_channel_may_lose_its_consumer) {
+    run_clean([](testing::bubble&) {
+        struct closed_on_every_way_out {
+            send_chan<int> out;
+            ~closed_on_every_way_out() { out.close(); }
+        };
+        const auto careful = [](const send_chan<int>& out) {
+            const closed_on_every_way_out guard{out};
+            test::naturals(out);
+        };
+        EXPECT_EQ(produce<int>(careful).recv(), 0);
+        EXPECT_EQ(produce<int>(background(), careful).recv(), 0);
+    });
+}
+
 TEST(produce_arguments, a_negative_capacity_is_named) {
     try {
         static_cast<void>(produce<int>(test::naturals, -1));

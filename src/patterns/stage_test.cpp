@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "src/patterns/flow_test.hpp"
+#include "test/support/slow_to_go.hpp"
 
 namespace runnel {
 namespace {
@@ -310,6 +311,19 @@ TEST_P(stage_test, the_naive_fan_out_is_stranded_where_ours_is_not) {
     run_clean([](testing::bubble&) {
         stage(produce<int>(numbers(0, 8)), square, {.workers = 3}).recv();
     });
+}
+
+TEST_P(stage_test, the_function_is_destroyed_before_the_output_is_closed) {
+    for (const stage_options& shape : shapes) {
+        run_clean([&shape](testing::bubble&) {
+            std::atomic<bool> gone = false;
+            const auto out = stage(
+                produce<int>(numbers(0, 9)), [guard = test::slow_to_go(gone)](int n) { return n; },
+                shape);
+            EXPECT_EQ(collect(out).size(), 9U);
+            EXPECT_TRUE(gone);
+        });
+    }
 }
 
 TEST(stage_arguments, are_named_when_they_are_bad) {

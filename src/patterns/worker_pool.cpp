@@ -7,6 +7,7 @@ namespace runnel::detail {
 
 void pool_base::end_worker() noexcept {
     if (running_.fetch_sub(1) == 1) {
+        let_go();
         ended_.set();
     }
 }
@@ -27,6 +28,8 @@ void pool_base::finish() noexcept {
 void throw_pool_ended() {
     throw channel_closed("runnel: worker_pool: submit to a pool whose context has ended");
 }
+
+void throw_no_pool() { throw std::logic_error("runnel: worker_pool: it has been moved from"); }
 
 void check_workers(std::ptrdiff_t n) {
     if (n <= 0) {

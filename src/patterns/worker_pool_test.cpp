@@ -19,6 +19,7 @@
 #include <runnel/runnel.hpp>
 
 #include "test/support/clean.hpp"
+#include "test/support/slow_to_go.hpp"
 #include "test/support/support.hpp"
 
 namespace runnel {
@@ -201,6 +202,47 @@ TEST_P(worker_pool_in_a_bubble, moves_and_replaces) {
         b.submit(1);
         EXPECT_EQ(b.close_and_wait(1s), op_status::ok);
         EXPECT_EQ(ran, 11);
+    });
+}
+
+TEST_P(worker_pool_in_a_bubble, the_function_is_destroyed_before_the_wait_for_the_end_returns) {
+    run_clean([](testing::bubble&) {
+        std::atomic<bool> gone = false;
+        worker_pool<int> pool(2, [guard = test::slow_to_go(gone)](int) {});
+        pool.submit(1);
+        EXPECT_EQ(pool.close_and_wait(1s), op_status::ok);
+        EXPECT_TRUE(gone);
+    });
+}
+
+TEST_P(worker_pool_in_a_bubble, a_failure_is_not_hidden_by_a_job_that_repeats_the_cancellation) {
+    run_clean([](testing::bubble&) {
+        auto [ctx, cancel] = with_cancel(background());
+        worker_pool<int> pool(ctx, 2, [](const context& c, int job) {
+            c.done().recv();
+            if (job == 0) {
+                throw canceled_error();
+            }
+            sleep_for(1s);
+            throw std::runtime_error("could not be saved");
+        });
+        pool.submit(0);
+        pool.submit(1);
+        cancel();
+        EXPECT_THROW(static_cast<void>(pool.close_and_wait(1h)), std::runtime_error);
+    });
+}
+
+TEST_P(worker_pool_in_a_bubble, one_that_has_been_moved_from_says_so) {
+    run_clean([](testing::bubble&) {
+        worker_pool<int> a(1, [](int) {});
+        const worker_pool<int> b(std::move(a));
+        EXPECT_THROW(a.submit(1), std::logic_error);
+        EXPECT_THROW(static_cast<void>(a.submit(background(), 1)), std::logic_error);
+        EXPECT_THROW(static_cast<void>(a.try_submit(1)), std::logic_error);
+        EXPECT_THROW(static_cast<void>(a.close_and_wait(1s)), std::logic_error);
+        EXPECT_THROW(static_cast<void>(a.close_and_wait(background())), std::logic_error);
+        a.close();
     });
 }
 

@@ -29,8 +29,9 @@ void check_not_zero(const char* name, std::size_t n);
 void check_positive(const char* name, clock::duration d);
 
 /// Closes a flow's channel, with `error` if that is not null. If the body has closed it before,
-/// an error has no way to its receivers: it is rethrown.
-void close_flow(chan_core* c, const std::exception_ptr& error);
+/// an error has no way to its receivers: it is rethrown, unless it only repeats that `ctx` has
+/// ended. Where nobody receives any more it is dropped, whoever closes.
+void close_flow(const context& ctx, chan_core* c, const std::exception_ptr& error);
 /// Throws canceled_error if nobody receives any more: for those who do not come to send.
 void check_wanted(chan_core* c);
 
@@ -115,14 +116,14 @@ template <class F, class... Args>
 using result_under = std::remove_cvref_t<decltype(invoke_under(
     std::declval<const context&>(), std::declval<F&>(), std::declval<Args>()...))>;
 
-/// Runs body(out) in a goroutine; returns the channel's receiving end.
+/// Runs body(out) in a goroutine, which `ctx` may end; returns the channel's receiving end.
 template <class T, class Body>
-[[nodiscard]] recv_chan<T> start_flow(std::ptrdiff_t capacity, Body body,
+[[nodiscard]] recv_chan<T> start_flow(const context& ctx, std::ptrdiff_t capacity, Body body,
                                       const std::source_location& where) {
     check_capacity(capacity);
     auto ends = make_counted_chan<T>(capacity);
     go(
-        [out = std::move(ends.first), given = std::move(body)]() mutable {
+        [ctx, out = std::move(ends.first), given = std::move(body)]() mutable {
             std::exception_ptr error;
             try {
                 Body own = std::move(given);
@@ -130,7 +131,7 @@ template <class T, class Body>
             } catch (...) {
                 error = std::current_exception();
             }
-            close_flow(out.core(), error);
+            close_flow(ctx, out.core(), error);
         },
         where);
     return std::move(ends.second);

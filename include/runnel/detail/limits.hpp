@@ -25,6 +25,11 @@ template <class Rep, class Period>
     return std::chrono::ceil<nanoseconds>(d);
 }
 
+/// `t` + `d`, saturating; neither is negative.
+[[nodiscard]] inline clock::time_point later(clock::time_point t, clock::duration d) {
+    return d > clock::time_point::max() - t ? clock::time_point::max() : t + d;
+}
+
 template <class Rep, class Period>
 [[nodiscard]] wait_limits after(std::chrono::duration<Rep, Period> d) {
     return {.deadline = deadline_after(to_nanoseconds(d))};

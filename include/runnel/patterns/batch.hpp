@@ -54,7 +54,7 @@ private:
     /// Until the batch is full or its time is over. False if the input is: `error` is what it was
     /// closed with.
     bool fill(std::vector<T>& values, std::exception_ptr& error, chan_core* out) {
-        const clock::time_point end = clock::now() + longest_;
+        const clock::time_point end = later(clock::now(), longest_);
         while (values.size() < size_) {
             std::optional<T> next;
             std::size_t chosen = 0;
@@ -98,7 +98,7 @@ public:
         while (std::optional<T> value = recv_for(ctx_, in_, out.core())) {
             std::optional<clock::time_point>& oldest = sent_[next_];
             if (oldest) {
-                pause_until(*oldest + per_, out.core());
+                pause_until(later(*oldest, per_), out.core());
             }
             send_under(ctx_, out, std::move(*value));
             oldest = clock::now();
@@ -131,7 +131,7 @@ template <class T>
                                                     const std::source_location& where) {
     check_not_zero("n", n);
     check_positive("d", d);
-    return start_flow<std::vector<T>>(0, batcher<T>(ctx, std::move(in), n, d), where);
+    return start_flow<std::vector<T>>(ctx, 0, batcher<T>(ctx, std::move(in), n, d), where);
 }
 
 template <class T>
@@ -139,7 +139,7 @@ template <class T>
                                           const std::source_location& where) {
     check_not_zero("count", r.count);
     check_positive("interval", r.per);
-    return start_flow<T>(0, pacer<T>(ctx, std::move(in), r), where);
+    return start_flow<T>(ctx, 0, pacer<T>(ctx, std::move(in), r), where);
 }
 
 }  // namespace detail

@@ -62,7 +62,7 @@ private:
 template <class T>
 [[nodiscard]] recv_chan<T> merge(const context& ctx, std::vector<recv_chan<T>> ins,
                                  const std::source_location& where) {
-    return start_flow<T>(0, merger<T>(ctx, std::move(ins)), where);
+    return start_flow<T>(ctx, 0, merger<T>(ctx, std::move(ins)), where);
 }
 
 /// Sends each value to all outputs that somebody receives from.
@@ -84,7 +84,7 @@ public:
         }
         in_ = {};
         for (const send_chan<T>& out : outs_) {
-            close_flow(out.core(), error);
+            close_flow(ctx_, out.core(), error);
         }
     }
 

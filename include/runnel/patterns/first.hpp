@@ -173,7 +173,8 @@ template <class... F>
     return all;
 }
 
-/// A range of callables of one type. Those of an rvalue are moved from.
+/// A range of callables of one type. Those of an rvalue are moved from, unless it is a view: they
+/// are somebody else's then.
 template <class R>
 concept attempt_range =
     std::ranges::input_range<R> && std::invocable<std::ranges::range_value_t<R>, context>;
@@ -184,8 +185,8 @@ template <attempt_range R>
     using T = attempt_result<F>;
     race_attempts<T> all;
     for (auto&& f : range) {
-        if constexpr (std::is_lvalue_reference_v<R>) {
-            all.push_back(std::make_unique<race_attempt_of<T, F>>(f));
+        if constexpr (std::is_lvalue_reference_v<R> || std::ranges::view<R>) {
+            all.push_back(std::make_unique<race_attempt_of<T, F>>(std::forward<decltype(f)>(f)));
         } else {
             all.push_back(std::make_unique<race_attempt_of<T, F>>(std::move(f)));
         }

@@ -47,7 +47,8 @@ template <class T, class F>
 
 /// Runs f(out) in a goroutine and returns the receiving end of `out`, which buffers `capacity`
 /// values. The channel is closed when `f` returns; f need not do it. An exception that leaves `f`
-/// closes it with that exception, which the consumer gets after the values that were sent before.
+/// closes it with that exception, which the consumer gets after the values that were sent before;
+/// if `f` has closed it, the exception ends the process as one that left a go() goroutine.
 /// Throws std::invalid_argument for a negative capacity.
 template <class T, class F>
     requires std::invocable<std::decay_t<F>&, send_chan<T>>
@@ -55,7 +56,7 @@ template <class T, class F>
     F&& f, std::ptrdiff_t capacity = 0,
     const std::source_location& where = std::source_location::current()) {
     return detail::start_flow<T>(
-        capacity,
+        background(), capacity,
         [body = std::decay_t<F>(std::forward<F>(f))](const send_chan<T>& out) mutable {
             std::invoke(body, out);
         },
@@ -71,7 +72,7 @@ template <class T, class F>
     const context& ctx, F&& f, std::ptrdiff_t capacity = 0,
     const std::source_location& where = std::source_location::current()) {
     return detail::start_flow<T>(
-        capacity,
+        ctx, capacity,
         [ctx, body = std::decay_t<F>(std::forward<F>(f))](const send_chan<T>& out) mutable {
             // A producer that does not watch the context is told by its sends.
             struct watch {

@@ -99,7 +99,7 @@ public:
     void work() noexcept {
         run([this] {
             while (std::optional<T> value = recv_for(ctx_, in_, out_.core())) {
-                send(step_(stop_, std::move(*value)));
+                send((*step_)(stop_, std::move(*value)));
             }
         });
     }
@@ -139,7 +139,8 @@ protected:
         }
         if (--left_ == 0) {
             in_ = {};
-            close_flow(out_.core(), error_);
+            step_.reset();  // whoever sees the end may let go of what it refers to
+            close_flow(ctx_, out_.core(), error_);
         }
     }
 
@@ -150,7 +151,7 @@ protected:
     recv_chan<T> in_;
     send_chan<U> out_;
 
-    Step step_;
+    std::optional<Step> step_;  ///< destroyed by the last worker
     std::atomic<std::size_t> left_;
     spin_lock lock_;
     std::exception_ptr error_;  ///< protected by lock_; the last worker reads it without
@@ -216,7 +217,7 @@ private:
         std::optional<U> result;
         if (value) {
             try {
-                result = this->step_(this->stop_, std::move(*value));
+                result = (*this->step_)(this->stop_, std::move(*value));
             } catch (...) {
                 error = std::current_exception();
                 failing_ = true;
@@ -256,7 +257,7 @@ template <class U, class T, class Step>
     check_not_zero("workers", options.workers);
     check_capacity(options.capacity);
     if (options.workers == 1) {
-        return start_flow<U>(options.capacity,
+        return start_flow<U>(ctx, options.capacity,
                              line<T, U, Step>(ctx, std::move(in), std::move(step)), where);
     }
     if (options.ordered) {

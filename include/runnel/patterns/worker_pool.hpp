@@ -37,6 +37,9 @@ namespace detail {
 class pool_base {
 public:
     explicit pool_base(context ctx) noexcept : ctx_(std::move(ctx)) {}
+    pool_base(const pool_base&) = delete;
+    pool_base& operator=(const pool_base&) = delete;
+    virtual ~pool_base() = default;
 
     [[nodiscard]] const context& ctx() const noexcept { return ctx_; }
 
@@ -52,6 +55,10 @@ public:
     /// The owner goes: waits without a limit, takes care of a failure that nobody has been given.
     void finish() noexcept;
 
+protected:
+    /// All workers have ended: destroys the function, before anybody is told.
+    virtual void let_go() noexcept = 0;
+
 private:
     const context ctx_;
     first_failure failure_;
@@ -61,6 +68,7 @@ private:
 };
 
 [[noreturn]] void throw_pool_ended();
+[[noreturn]] void throw_no_pool();
 /// Throws std::invalid_argument unless `n` is positive.
 void check_workers(std::ptrdiff_t n);
 
@@ -68,9 +76,6 @@ template <class Job>
 class job_pool : public pool_base {
 public:
     using pool_base::pool_base;
-    job_pool(const job_pool&) = delete;
-    job_pool& operator=(const job_pool&) = delete;
-    virtual ~job_pool() = default;
     virtual void run(Job&& job) = 0;
 
     /// Takes jobs until there are no more, or the context ends.
@@ -97,17 +102,20 @@ template <class Job, class F>
 class job_pool_of final : public job_pool<Job> {
 public:
     template <class G>
-    job_pool_of(context ctx, G&& f) : job_pool<Job>(std::move(ctx)), f_(std::forward<G>(f)) {}
+    job_pool_of(context ctx, G&& f)
+        : job_pool<Job>(std::move(ctx)), f_(std::in_place, std::forward<G>(f)) {}
     void run(Job&& job) override {
         if constexpr (std::invocable<F&, const context&, Job>) {
-            std::invoke(f_, this->ctx(), std::move(job));
+            std::invoke(*f_, this->ctx(), std::move(job));
         } else {
-            std::invoke(f_, std::move(job));
+            std::invoke(*f_, std::move(job));
         }
     }
 
 private:
-    F f_;
+    void let_go() noexcept override { f_.reset(); }
+
+    std::optional<F> f_;
 };
 
 }  // namespace detail
@@ -115,7 +123,8 @@ private:
 /// Goroutines that run jobs. Every job that was accepted runs exactly once, also when the pool is
 /// closed or its context ends meanwhile; a job's exception ends that job alone, and the first one
 /// is kept for close_and_wait(). Movable; the destructor closes and waits. All members may be
-/// called from any goroutine or thread.
+/// called from any goroutine or thread. Of one that has been moved from, what submits or waits
+/// throws std::logic_error. The function is destroyed before a wait for the end returns.
 ///
 /// An exception that nobody has been given by close_and_wait() when the pool is destroyed ends the
 /// process as one that left a go() goroutine does, unless the stack is unwinding. That a job
@@ -160,7 +169,8 @@ public:
     /// Gives a job to a worker. Blocks while all are busy. Throws channel_closed if the pool is
     /// closed or its context has ended, also when that happens while it waits.
     void submit(Job job) {
-        if (select(on_send(pool_->jobs, std::move(job)), on_done(pool_->ctx())) == 1) {
+        detail::job_pool<Job>& pool = there();
+        if (select(on_send(pool.jobs, std::move(job)), on_done(pool.ctx())) == 1) {
             detail::throw_pool_ended();
         }
     }
@@ -176,8 +186,9 @@ public:
     /// Gives a job to a worker that has nothing to do: ok, full if there is none, or closed. `job`
     /// is untouched unless it is ok.
     op_status try_submit(Job&& job) {
-        return detail::has_ended(pool_->ctx()) ? op_status::closed
-                                               : pool_->jobs.try_send(std::move(job));
+        detail::job_pool<Job>& pool = there();
+        return detail::has_ended(pool.ctx()) ? op_status::closed
+                                             : pool.jobs.try_send(std::move(job));
     }
     op_status try_submit(const Job& job)
         requires std::copyable<Job>
@@ -187,7 +198,11 @@ public:
 
     /// Accepts nothing any more; the workers end when the jobs have. Does not block; may be called
     /// many times.
-    void close() noexcept { detail::chan_close_if_open(pool_->jobs.core()); }
+    void close() noexcept {
+        if (pool_ != nullptr) {
+            detail::chan_close_if_open(pool_->jobs.core());
+        }
+    }
 
     /// Closes, and blocks until every job has ended, which gives ok, or until the time is over:
     /// timeout. It may be waited for again then. Rethrows the first exception of a job, to
@@ -195,13 +210,13 @@ public:
     template <class Rep, class Period>
     op_status close_and_wait(std::chrono::duration<Rep, Period> d) {
         close();
-        return pool_->wait(detail::after(d), op_status::timeout, __builtin_return_address(0));
+        return there().wait(detail::after(d), op_status::timeout, __builtin_return_address(0));
     }
     /// The same until `ctx` ends: canceled, or timeout if it was its deadline.
     op_status close_and_wait(const context& ctx) {
         close();
         const op_status s =
-            pool_->wait(detail::limits_of(ctx), op_status::canceled, __builtin_return_address(0));
+            there().wait(detail::limits_of(ctx), op_status::canceled, __builtin_return_address(0));
         return s == op_status::canceled ? detail::status_of(ctx) : s;
     }
 
@@ -231,13 +246,20 @@ private:
         pool_->end_worker();  // the owner's own place
     }
 
+    [[nodiscard]] detail::job_pool<Job>& there() const {
+        if (pool_ == nullptr) {
+            detail::throw_no_pool();
+        }
+        return *pool_;
+    }
+
     op_status submit_for_context(const context& ctx, Job& job) {
-        if (detail::has_ended(pool_->ctx())) {
+        detail::job_pool<Job>& pool = there();
+        if (detail::has_ended(pool.ctx())) {
             return op_status::closed;
         }
         try {
-            switch (
-                select(on_send(pool_->jobs, std::move(job)), on_done(ctx), on_done(pool_->ctx()))) {
+            switch (select(on_send(pool.jobs, std::move(job)), on_done(ctx), on_done(pool.ctx()))) {
                 case 0:
                     return op_status::ok;
                 case 1:
