@@ -3,6 +3,8 @@
 #include <array>
 #include <memory>
 #include <mutex>
+#include <new>
+#include <utility>
 
 namespace runnel::detail {
 namespace {
@@ -12,7 +14,9 @@ constexpr std::size_t children = 4;
 constexpr timer_ops wait_timer_ops{
     .claim =
         [](timer_node& node) noexcept {
-            return static_cast<wait_timer&>(node).owner->end(wait_timed_out);
+            waiter& owner = *static_cast<wait_timer&>(node).owner;
+            __builtin_prefetch(owner.self);
+            return owner.end(wait_timed_out);
         },
     .fire = [](timer_node& node) noexcept { wake(*static_cast<wait_timer&>(node).owner); },
 };
@@ -21,9 +25,20 @@ constexpr timer_ops wait_timer_ops{
 
 wait_timer::wait_timer(waiter& w) noexcept : owner(&w) { ops = &wait_timer_ops; }
 
-void timer_heap::place(std::size_t at, const entry& e) noexcept {
+void timer_heap::put(std::size_t at, const entry& e) noexcept {
     entries_[at] = e;
-    e.node->position = at;
+    places_[e.place].at = at;
+}
+
+std::size_t timer_heap::take_place(timer_node& node) {
+    const std::size_t mine = free_;
+    if (mine == timer_node::out) {
+        places_.push_back({.node = &node, .at = 0});
+        return places_.size() - 1;
+    }
+    free_ = places_[mine].at;
+    places_[mine].node = &node;
+    return mine;
 }
 
 void timer_heap::sift_up(std::size_t at, const entry& e) noexcept {
@@ -32,10 +47,10 @@ void timer_heap::sift_up(std::size_t at, const entry& e) noexcept {
         if (!e.before(entries_[parent])) {
             break;
         }
-        place(at, entries_[parent]);
+        put(at, entries_[parent]);
         at = parent;
     }
-    place(at, e);
+    put(at, e);
 }
 
 void timer_heap::sift_down(std::size_t at, const entry& e) noexcept {
@@ -53,24 +68,28 @@ void timer_heap::sift_down(std::size_t at, const entry& e) noexcept {
         if (!entries_[least].before(e)) {
             break;
         }
-        place(at, entries_[least]);
+        put(at, entries_[least]);
         at = least;
     }
-    place(at, e);
+    put(at, e);
 }
 
-void timer_heap::take_out(std::size_t at) noexcept {
-    entries_[at].node->position = timer_node::out;
+/// The caller tells the node that it is out.
+timer_node* timer_heap::take_out(std::size_t at) noexcept {
+    const std::size_t freed = entries_[at].place;
+    timer_node* const node = places_[freed].node;
+    places_[freed] = {.node = nullptr, .at = std::exchange(free_, freed)};
     const entry last = entries_.back();
     entries_.pop_back();
     if (at == entries_.size()) {
-        return;
+        return node;
     }
     if (at > 0 && last.before(entries_[(at - 1) / children])) {
         sift_up(at, last);
     } else {
         sift_down(at, last);
     }
+    return node;
 }
 
 void timer_heap::update_earliest() noexcept {
@@ -80,31 +99,44 @@ void timer_heap::update_earliest() noexcept {
 
 void timer_heap::add(timer_node& node, std::uint64_t tie) {
     const std::lock_guard hold(lock_);
-    const entry e{.when = node.when, .tie = tie, .node = &node};
-    entries_.push_back(e);
+    entries_.emplace_back();
+    try {
+        node.place = take_place(node);
+    } catch (const std::bad_alloc&) {
+        entries_.pop_back();
+        throw;
+    }
     node.heap = this;
-    sift_up(entries_.size() - 1, e);
+    sift_up(entries_.size() - 1, {.when = node.when, .tie = tie, .place = node.place});
     update_earliest();
 }
 
 bool timer_heap::remove(timer_node& node) noexcept {
     const std::lock_guard hold(lock_);
-    if (node.position == timer_node::out) {
+    if (node.place == timer_node::out) {
         return false;
     }
-    take_out(node.position);
+    static_cast<void>(take_out(places_[node.place].at));
+    node.place = timer_node::out;
     update_earliest();
     return true;
 }
 
 std::span<timer_node*> timer_heap::pop_due(ticks now, std::span<timer_node*> room) noexcept {
-    std::size_t count = 0;
     const std::lock_guard hold(lock_);
-    while (count < room.size() && !entries_.empty() && entries_.front().when <= now) {
-        timer_node* const node = entries_.front().node;
-        take_out(0);
-        if (node->ops->claim(*node)) {
-            room[count++] = node;
+    std::size_t count = 0;
+    const auto some_due = [&] { return !entries_.empty() && entries_.front().when <= now; };
+    while (count < room.size() && some_due()) {
+        std::size_t taken = count;
+        while (taken < room.size() && some_due()) {
+            room[taken] = take_out(0);
+            __builtin_prefetch(room[taken++]);  // all at once, not one miss after another
+        }
+        for (timer_node* const node : room.subspan(count, taken - count)) {
+            node->place = timer_node::out;
+            if (node->ops->claim(*node)) {
+                room[count++] = node;
+            }
         }
     }
     update_earliest();

@@ -13,6 +13,8 @@
 //       holder updates it.                                                   (add, remove, pop_due)
 //   T4  Heaps are lent from a pool that never frees one, so that a node may be removed long after
 //       the worker whose heap it was in has gone. A heap goes back empty.    (lent_timer_heap)
+//   T5  Moving an entry writes to the heap's own arrays alone, not to the nodes: those lie on as
+//       many stacks, and each would be a miss in the cache and in the TLB.             (place)
 // Lifetime  A node that can die while it is in a heap counts its references: claim() takes one,
 //           unless none is left (then it returns false, and the dying owner's remove(), which every
 //           such owner calls, waits for the lock); fire() or abandon() gives it back.
@@ -51,7 +53,7 @@ struct timer_node {
     ticks when = never;
     const timer_ops* ops = nullptr;
     timer_heap* heap = nullptr;  ///< the last heap it was in
-    std::size_t position = out;
+    std::size_t place = out;     ///< of the heap's places
 
     static constexpr std::size_t out = SIZE_MAX;
 };
@@ -84,21 +86,30 @@ private:
     struct entry {
         ticks when;
         std::uint64_t tie;
-        timer_node* node;
+        std::size_t place;
 
         [[nodiscard]] bool before(const entry& other) const noexcept {
             return when != other.when ? when < other.when : tie < other.tie;
         }
     };
 
-    void place(std::size_t at, const entry& e) noexcept;
+    /// What a node that is in the heap has for as long as it is; free ones form a list.
+    struct place {
+        timer_node* node;
+        std::size_t at;  ///< where its entry is; of a free one, the next free one
+    };
+
+    std::size_t take_place(timer_node& node);
+    void put(std::size_t at, const entry& e) noexcept;
     void sift_up(std::size_t at, const entry& e) noexcept;
     void sift_down(std::size_t at, const entry& e) noexcept;
-    void take_out(std::size_t at) noexcept;
+    timer_node* take_out(std::size_t at) noexcept;
     void update_earliest() noexcept;
 
     spin_lock lock_;
     std::vector<entry> entries_;  // a heap of four children a node
+    std::vector<place> places_;
+    std::size_t free_ = timer_node::out;
     std::atomic<ticks> earliest_ = never;
 };
 

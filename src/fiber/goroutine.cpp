@@ -1,7 +1,12 @@
 #include "src/fiber/goroutine.hpp"
 
+#include <algorithm>
+#include <bit>
+#include <memory>
 #include <mutex>
 #include <new>
+
+#include "src/os/pages.hpp"
 
 namespace runnel::detail {
 
@@ -10,70 +15,87 @@ void* goroutine::make_room(std::size_t size, std::size_t align) {
         closure = inline_closure.data();
     } else {
         closure = ::operator new(size, std::align_val_t(align));
-        closure_align = align;
+        closure_align_log = static_cast<std::uint8_t>(std::countr_zero(align));
     }
     return closure;
 }
 
 void goroutine::drop_room() noexcept {
     if (closure != inline_closure.data() && closure != nullptr) {
-        ::operator delete(closure, std::align_val_t(closure_align));
+        ::operator delete(closure, std::align_val_t(std::size_t{1} << closure_align_log));
     }
     closure = nullptr;
 }
 
-goroutine* goroutine_pool::take(std::size_t wanted) {
-    const std::lock_guard hold(lock_);
-    goroutine* list = nullptr;
-    for (std::size_t i = 0; i < wanted; ++i) {
-        if (free_ == nullptr) {
-            if (list != nullptr) {
-                break;
-            }
-            slabs_.push_back(std::make_unique<slab>());
-            for (goroutine& g : *slabs_.back()) {
-                g.next = free_;
-                free_ = &g;
-            }
-        }
-        goroutine* const g = free_;
-        free_ = g->next;
-        g->next = list;
-        list = g;
-    }
-    return list;
+goroutine_pool::slab::slab(std::size_t pages) {
+    const std::size_t page = os::page_size();
+    void* const memory = ::operator new(pages * page, std::align_val_t(page));
+    const os::page_range all{.start = static_cast<std::byte*>(memory), .bytes = pages * page};
+    os::populate({&all, 1});
+    memory_ = static_cast<goroutine*>(memory);
+    count_ = pages * page / sizeof(goroutine);
+    std::uninitialized_default_construct_n(memory_, count_);
 }
 
-void goroutine_pool::give(goroutine* list) noexcept {
-    if (list == nullptr) {
-        return;
+goroutine_pool::slab::~slab() {
+    if (memory_ != nullptr) {
+        std::destroy_n(memory_, count_);
+        ::operator delete(memory_, std::align_val_t(os::page_size()));
     }
-    goroutine* last = list;
-    while (last->next != nullptr) {
-        last = last->next;
+}
+
+goroutine_pool::chain goroutine_pool::take(std::size_t wanted) {
+    for (;;) {
+        if (const chain taken = take_free(wanted); taken.first != nullptr) {
+            return taken;
+        }
+        make_more();
+    }
+}
+
+goroutine_pool::chain goroutine_pool::take_free(std::size_t wanted) noexcept {
+    const std::lock_guard hold(lock_);
+    chain taken;
+    while (taken.count < wanted && free_.first != nullptr) {
+        taken.push(free_.pop());
+    }
+    return taken;
+}
+
+/// Makes a slab without the lock, which is a spin lock: this takes a while.
+void goroutine_pool::make_more() {
+    std::size_t pages = 0;
+    {
+        const std::lock_guard hold(lock_);
+        pages = std::exchange(next_slab_, std::min(next_slab_ * 2, largest_slab));
+    }
+    slab made(pages);
+    chain all;
+    for (goroutine& g : made.records()) {
+        all.push(&g);
     }
     const std::lock_guard hold(lock_);
-    last->next = free_;
-    free_ = list;
+    slabs_.push_back(std::move(made));
+    append(all);
+}
+
+void goroutine_pool::give(const chain& records) noexcept {
+    if (records.first == nullptr) {
+        return;
+    }
+    const std::lock_guard hold(lock_);
+    append(records);
+}
+
+void goroutine_pool::append(const chain& records) noexcept {
+    records.last->next = free_.first;
+    free_.last = free_.first != nullptr ? free_.last : records.last;
+    free_.first = records.first;
+    free_.count += records.count;
 }
 
 void goroutine_cache::refill() {
-    free_ = pool_.take(capacity / 4);
-    count_ = 0;
-    for (const goroutine* g = free_; g != nullptr; g = g->next) {
-        ++count_;
-    }
-}
-
-void goroutine_cache::shrink() noexcept {
-    goroutine* last_kept = free_;
-    for (std::size_t i = 1; i < capacity / 2; ++i) {
-        last_kept = last_kept->next;
-    }
-    goroutine* const cold = last_kept->next;
-    last_kept->next = nullptr;
-    count_ = capacity / 2;
-    pool_.give(cold);
+    free_ = spare_.first != nullptr ? std::exchange(spare_, {}) : pool_.take(batch / 2);
 }
 
 }  // namespace runnel::detail

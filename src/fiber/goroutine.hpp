@@ -9,6 +9,7 @@
 //   phase, waiting, where, id, started: written by the owner with relaxed stores, read by reports,
 //   which accept a value that is a moment old [G-1]. A record in use is otherwise touched by its
 //   owner alone: the goroutine itself, or whoever took it out of a run queue.
+//   sp in prefetch_frames: an address that is never used but as a hint [G-2].
 #pragma once
 
 #include <array>
@@ -17,7 +18,9 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <runnel/detail/closure.hpp>
@@ -48,30 +51,30 @@ struct start_place {
     }
 };
 
-class goroutine : public fiber {
+/// Four cache lines where no sanitizer is: what a switch needs, what parking and the end need, what
+/// the start alone needs, and the closure.
+class alignas(64) goroutine : public fiber {
 public:
     // Links of whatever list the goroutine stands in: a run queue, or the pool's free list.
     goroutine* next = nullptr;
     goroutine* prev = nullptr;
-
-    scheduler* home = nullptr;
     stack* on = nullptr;  ///< null until it first runs
-
-    void (*invoke)(void*) = nullptr;
-    void* closure = nullptr;  ///< `inline_closure`, or from the heap
-    std::size_t closure_align = 0;
-
-    std::atomic<std::uint64_t> id = 0;
-    std::unique_ptr<std::string> name;  ///< null: it has none; reports hold the pool's report lock
-    start_place started;
-    std::size_t stack_size = 0;  ///< 0: the runtime's default
-    goroutine_locals* locals = nullptr;
 
     std::atomic<goroutine_phase> phase = goroutine_phase::unused;
     std::atomic<wait_kind> waiting = wait_kind::none;
+    std::uint8_t closure_align_log = 0;  ///< of one from the heap
     std::atomic<const void*> where = nullptr;
+    scheduler* home = nullptr;
+    void (*invoke)(void*) = nullptr;
+    void* closure = nullptr;            ///< `inline_closure`, or from the heap
+    std::unique_ptr<std::string> name;  ///< null: it has none; reports hold the pool's report lock
+    goroutine_locals* locals = nullptr;
+    std::size_t stack_size = 0;  ///< 0: the runtime's default
 
-    sanitizer_stack sanitizer;
+    std::atomic<std::uint64_t> id = 0;
+    start_place started;
+
+    [[no_unique_address]] sanitizer_stack sanitizer;
 
     static constexpr std::size_t inline_closure_bytes = 96;
     alignas(16) std::array<std::byte, inline_closure_bytes> inline_closure;
@@ -90,6 +93,15 @@ public:
         waiting.store(kind, std::memory_order_relaxed);  // [G-1]
     }
 
+    /// Fetches what running on needs into the cache, if it is not just leaving its stack.
+    void prefetch_frames() const noexcept {
+        const auto* const frames =
+            static_cast<const std::byte*>(sp.load(std::memory_order_relaxed));  // [G-2]
+        for (std::size_t line = 0; line < 4; ++line) {
+            __builtin_prefetch(frames + line * 64);
+        }
+    }
+
     /// Gives the record room for a closure. Throws std::bad_alloc.
     void* make_room(std::size_t size, std::size_t align);
     void drop_room() noexcept;
@@ -102,10 +114,29 @@ public:
     goroutine_pool(const goroutine_pool&) = delete;
     goroutine_pool& operator=(const goroutine_pool&) = delete;
 
-    /// Takes up to `wanted` records (at least one) as a list linked by `next`. Throws
-    /// std::bad_alloc.
-    [[nodiscard]] goroutine* take(std::size_t wanted);
-    void give(goroutine* list) noexcept;
+    /// Records linked by `next`. Counted, and with its end at hand: records that nobody uses are in
+    /// no cache, so nobody walks along a list.
+    struct chain {
+        goroutine* first = nullptr;
+        goroutine* last = nullptr;
+        std::size_t count = 0;
+
+        void push(goroutine* g) noexcept {
+            g->next = first;
+            last = first != nullptr ? last : g;
+            first = g;
+            ++count;
+        }
+        goroutine* pop() noexcept {
+            goroutine* const g = std::exchange(first, first->next);
+            --count;
+            return g;
+        }
+    };
+
+    /// Takes up to `wanted` records, at least one. Throws std::bad_alloc.
+    [[nodiscard]] chain take(std::size_t wanted);
+    void give(const chain& records) noexcept;
 
     /// Held by whoever drops a name, and by reports, which read them.
     [[nodiscard]] spin_lock& names() noexcept { return names_; }
@@ -113,15 +144,15 @@ public:
     /// Calls `f(const goroutine&)` for each record that is in use.
     template <class F>
     void for_each(F f) {
-        std::vector<slab*> all;
+        std::vector<std::span<goroutine>> all;
         {
             const std::lock_guard hold(lock_);
-            for (const auto& s : slabs_) {
-                all.push_back(s.get());
+            for (const slab& s : slabs_) {
+                all.push_back(s.records());
             }
         }
-        for (slab* s : all) {
-            for (goroutine& g : *s) {
+        for (const std::span<goroutine> records : all) {
+            for (goroutine& g : records) {
                 if (g.phase_now() != goroutine_phase::unused) {
                     f(g);
                 }
@@ -130,50 +161,71 @@ public:
     }
 
 private:
-    static constexpr std::size_t slab_records = 64;
-    using slab = std::array<goroutine, slab_records>;
+    /// Some pages full of records.
+    class slab {
+    public:
+        explicit slab(std::size_t pages);
+        ~slab();
+        slab(slab&& from) noexcept
+            : memory_(std::exchange(from.memory_, nullptr)), count_(from.count_) {}
+        slab(const slab&) = delete;
+        slab& operator=(const slab&) = delete;
+        slab& operator=(slab&&) = delete;
+
+        [[nodiscard]] std::span<goroutine> records() const noexcept { return {memory_, count_}; }
+
+    private:
+        goroutine* memory_;
+        std::size_t count_;
+    };
+    static constexpr std::size_t first_slab = 4;  // pages
+    static constexpr std::size_t largest_slab = 64;
+
+    chain take_free(std::size_t wanted) noexcept;
+    void make_more();
+    void append(const chain& records) noexcept;
 
     spin_lock names_;
     spin_lock lock_;
-    std::vector<std::unique_ptr<slab>> slabs_;
-    goroutine* free_ = nullptr;
+    std::vector<slab> slabs_;
+    std::size_t next_slab_ = first_slab;
+    chain free_;
 };
 
 /// A worker's own free records. Not synchronised.
 class goroutine_cache {
 public:
     explicit goroutine_cache(goroutine_pool& pool) noexcept : pool_(pool) {}
-    ~goroutine_cache() { pool_.give(free_); }
+    ~goroutine_cache() {
+        pool_.give(free_);
+        pool_.give(spare_);
+    }
     goroutine_cache(const goroutine_cache&) = delete;
     goroutine_cache& operator=(const goroutine_cache&) = delete;
 
     [[nodiscard]] goroutine* take() {
-        if (free_ == nullptr) {
+        if (free_.first == nullptr) {
             refill();
         }
-        goroutine* const g = free_;
-        free_ = g->next;
-        --count_;
-        return g;
+        return free_.pop();
     }
 
     void give(goroutine* g) noexcept {
-        g->next = free_;
-        free_ = g;
-        if (++count_ > capacity) {
-            shrink();
+        free_.push(g);
+        if (free_.count == batch) {
+            pool_.give(spare_);
+            spare_ = std::exchange(free_, {});
         }
     }
 
 private:
-    static constexpr std::size_t capacity = 256;
+    static constexpr std::size_t batch = 128;
 
     void refill();
-    void shrink() noexcept;
 
     goroutine_pool& pool_;
-    goroutine* free_ = nullptr;
-    std::size_t count_ = 0;
+    goroutine_pool::chain free_;
+    goroutine_pool::chain spare_;  ///< a batch, or nothing
 };
 
 }  // namespace runnel::detail

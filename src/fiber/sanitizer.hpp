@@ -51,10 +51,12 @@ inline constexpr bool watched_for_races = false;
 
 /// What a sanitizer knows of one stack.
 struct sanitizer_stack {
+#if defined(RUNNEL_ASAN) || defined(RUNNEL_TSAN)
     const void* bottom = nullptr;
     std::size_t size = 0;
     void* fake_frames = nullptr;
     void* tsan_fiber = nullptr;
+#endif
 
     /// A new goroutine is about to run on [bottom, bottom + size).
     void begin([[maybe_unused]] const void* low, [[maybe_unused]] std::size_t bytes) noexcept {
@@ -69,8 +71,14 @@ struct sanitizer_stack {
 #endif
     }
 
-    /// The calling thread runs on its own stack and will switch away from it and back.
-    void adopt_thread() noexcept {
+    /// The calling thread runs on its own stack, [low, low + bytes), and will switch away from it
+    /// and back.
+    void adopt_thread([[maybe_unused]] const void* low,
+                      [[maybe_unused]] std::size_t bytes) noexcept {
+#ifdef RUNNEL_ASAN
+        bottom = low;
+        size = bytes;
+#endif
 #ifdef RUNNEL_TSAN
         tsan_fiber = __tsan_get_current_fiber();
 #endif

@@ -1,6 +1,7 @@
 #include "src/fiber/stack.hpp"
 
 #include <algorithm>
+#include <array>
 #include <mutex>
 #include <utility>
 
@@ -14,12 +15,32 @@ constexpr std::size_t arena_bytes = std::size_t{64} << 20;
 constexpr std::size_t kept_hot = 16 * 1024;     // the top of a stack stays committed
 constexpr std::size_t depot_keeps_warm = 1024;  // scavenged stacks whose top stays committed
 constexpr std::size_t scavenged_at_once = 16;
+constexpr std::size_t first_batch = 4;
 
-void give_back_deep_pages(const stack& s, std::size_t keep) noexcept {
-    if (s.size() > keep) {
-        os::discard(s.low, s.size() - keep);
+/// Collects pages to discard, and discards them together.
+class discarding {
+public:
+    ~discarding() { flush(); }
+    discarding() = default;
+    discarding(const discarding&) = delete;
+    discarding& operator=(const discarding&) = delete;
+
+    /// All of `s` but the last `keep` bytes.
+    void add(const stack& s, std::size_t keep) noexcept {
+        if (s.size() <= keep) {
+            return;
+        }
+        if (count_ == ranges_.size()) {
+            flush();
+        }
+        ranges_[count_++] = {.start = s.low, .bytes = s.size() - keep};
     }
-}
+    void flush() noexcept { os::discard(std::span(ranges_).first(std::exchange(count_, 0))); }
+
+private:
+    std::array<os::page_range, 64> ranges_;
+    std::size_t count_ = 0;
+};
 
 }  // namespace
 
@@ -63,23 +84,85 @@ void stack_depot::open_arena() noexcept {
     arenas_.push_back({.start = start, .bytes = count * slot, .stacks = std::vector<stack>(count)});
 }
 
-stack* stack_depot::carve() noexcept {
+/// Takes the next stacks of an arena, in a number that grows with those that there are.
+std::span<stack> stack_depot::cut(std::size_t wanted) noexcept {
+    const std::lock_guard hold(lock_);
     if (arenas_.empty() || arenas_.back().carved == arenas_.back().stacks.size()) {
         open_arena();
     }
     arena& a = arenas_.back();
     const std::size_t slot = policy_.size + guard_bytes;
-    std::byte* const start = a.start + a.carved * slot;
-    stack& s = a.stacks[a.carved++];
-    s.low = start + guard_bytes;
-    s.top = s.low + policy_.size;
-    s.pooled = true;
-    s.guarded = guard(start);
-    tell_valgrind_stack(s.low, s.top);
-    return &s;
+    const std::size_t count =
+        std::min({std::max(carved_ / 4, first_batch), std::max(batch_bytes / slot, std::size_t{1}),
+                  wanted, a.stacks.size() - a.carved});
+    const std::span batch = std::span(a.stacks).subspan(a.carved, count);
+    for (stack& s : batch) {
+        s.low = a.start + a.carved++ * slot + guard_bytes;
+        s.top = s.low + policy_.size;
+        s.pooled = true;
+    }
+    carved_ += count;
+    return batch;
+}
+
+void stack_depot::guard_all(std::span<stack> batch, std::span<os::page_range> room) noexcept {
+    std::size_t done = 0;
+    if (policy_.method == os::guard_method::install) {
+        for (std::size_t i = 0; i < batch.size(); ++i) {
+            room[i] = {.start = batch[i].low - guard_bytes, .bytes = guard_bytes};
+        }
+        done = os::install_guards(room.first(batch.size()));
+        guards_.fetch_add(done);
+    }
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+        batch[i].guarded = i < done || guard(batch[i].low - guard_bytes);
+    }
+}
+
+stack* stack_depot::carve(std::size_t wanted, std::span<os::page_range> room) noexcept {
+    const std::span batch = cut(std::min(wanted, room.size()));
+    guard_all(batch, room);
+    stack* list = nullptr;
+    for (stack& s : batch) {
+        tell_valgrind_stack(s.low, s.top);
+        s.empty = true;
+        s.next = list;
+        list = &s;
+    }
+    return list;
+}
+
+stack* stack_depot::take(std::size_t wanted, std::span<os::page_range> room) noexcept {
+    stack* list = take_from_stock(wanted);
+    if (list == nullptr) {
+        list = carve(wanted, room);
+    }
+    fill(list, room);
+    return list;
 }
 
 stack* stack_depot::take(std::size_t wanted) noexcept {
+    std::array<os::page_range, 16> room;
+    return take(wanted, room);
+}
+
+/// Commits the last page of each stack that has none.
+void stack_depot::fill(stack* list, std::span<os::page_range> room) noexcept {
+    const std::size_t page = os::page_size();
+    std::size_t count = 0;
+    for (stack* s = list; s != nullptr; s = s->next) {
+        if (!std::exchange(s->empty, false)) {
+            continue;
+        }
+        room[count++] = {.start = s->top - page, .bytes = page};
+        if (count == room.size()) {
+            os::populate(room.first(std::exchange(count, 0)));
+        }
+    }
+    os::populate(room.first(count));
+}
+
+stack* stack_depot::take_from_stock(std::size_t wanted) noexcept {
     const std::lock_guard hold(lock_);
     stack* list = nullptr;
     for (std::size_t i = 0; i < wanted; ++i) {
@@ -90,8 +173,6 @@ stack* stack_depot::take(std::size_t wanted) noexcept {
         } else if (cool_ != nullptr) {
             s = std::exchange(cool_, cool_->next);
             --cool_count_;
-        } else if (list == nullptr || i < 4) {
-            s = carve();
         } else {
             break;
         }
@@ -144,12 +225,18 @@ bool stack_depot::scavenge(std::int64_t at) noexcept {
         more = surplus_ != 0;
     }
     // Outside the lock: these are ours alone until they are linked in again.
+    {
+        discarding pages;
+        for (stack* s = list; s != nullptr; s = s->next) {
+            s->empty = warm == 0;
+            pages.add(*s, s->empty ? 0 : kept_hot);
+            warm -= s->empty ? 0 : 1;
+            s->used = false;
+        }
+    }
+    const std::lock_guard hold(lock_);
     while (list != nullptr) {
         stack* const s = std::exchange(list, list->next);
-        give_back_deep_pages(*s, warm != 0 ? kept_hot : 0);
-        warm -= warm != 0 ? 1 : 0;
-        s->used = false;
-        const std::lock_guard hold(lock_);
         s->next = cool_;
         cool_ = s;
         ++cool_count_;
@@ -179,7 +266,7 @@ void stack_depot::unmap_one(stack* s) noexcept {
 }
 
 void stack_cache::refill() noexcept {
-    free_ = depot_.take(capacity / 2);
+    free_ = depot_.take(capacity / 2, room_);
     count_ = 0;
     for (const stack* s = free_; s != nullptr; s = s->next) {
         ++count_;
@@ -200,10 +287,11 @@ void stack_cache::shrink() noexcept {
 
 void stack_cache::trim() noexcept {
     untrimmed_ = false;
+    discarding pages;
     for (stack* s = free_; s != nullptr; s = s->next) {
         if (s->used) {
             s->used = false;
-            give_back_deep_pages(*s, kept_hot);
+            pages.add(*s, kept_hot);
         }
     }
 }

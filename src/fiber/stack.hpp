@@ -1,9 +1,10 @@
 // fiber/stack.hpp: goroutine stacks: reserved in large mappings, committed by touching them,
 // guarded.
 //
-// Purpose   A stack costs address space until it is used, and one page once it is. Stacks of the
-//           default size are carved from arenas and recycled, hot ones first; other sizes are
-//           mapped one by one.
+// Purpose   A stack costs address space until it is carved, and one page from then on. Stacks of
+//           the default size are carved from arenas in batches, because the system calls for many
+//           cost little more than for one (docs/design/0003-timers.md), and recycled, hot ones
+//           first; other sizes are mapped one by one.
 // Invariants
 //   K1  A stack in a cache belongs to one worker alone; in the depot, to the depot's lock.
 //   K2  A goroutine that ends may put the stack it still stands on into its own worker's cache:
@@ -16,13 +17,16 @@
 //       in the depot for a whole interval (its lowest level in that time) is taken out in small
 //       portions by sleeping workers. Discarding is dear (other processors are interrupted), and
 //       many sleepers that wake one by one want the same stacks again.          (give, scavenge)
-// Locks     depot lock_ (leaf). Held across mmap and guard calls; never while a goroutine is made
-//           ready.
+//   K5  A batch is its carver's alone until take() has returned: guards and pages are made outside
+//       the lock.                                                                       (carve)
+// Locks     depot lock_ (leaf). Held across mmap; never while a goroutine is made ready.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include <runnel/detail/spin_lock.hpp>
@@ -39,6 +43,7 @@ struct stack {
     bool guarded = false;
     bool used = false;    ///< given out since the last trim
     bool pooled = false;  ///< false: mapped for one goroutine
+    bool empty = false;   ///< has given all its memory back
 
     [[nodiscard]] std::size_t size() const noexcept { return static_cast<std::size_t>(top - low); }
 };
@@ -64,8 +69,9 @@ public:
 
     [[nodiscard]] const stack_policy& policy() const noexcept { return policy_; }
 
-    /// Takes up to `wanted` stacks as a list, carving at least one; terminates when the system has
-    /// no more address space.
+    /// Takes up to `wanted` stacks as a list, at least one; terminates when the system has no more
+    /// address space. The last page of each is in memory. Works in `room`, which is not empty.
+    [[nodiscard]] stack* take(std::size_t wanted, std::span<os::page_range> room) noexcept;
     [[nodiscard]] stack* take(std::size_t wanted) noexcept;
     /// Takes a list back, with its memory (K4).
     void give(stack* list) noexcept;
@@ -90,15 +96,23 @@ private:
         std::vector<stack> stacks;
         std::size_t carved = 0;
     };
+    /// In which a batch must fit: more page tables at once, and a hypervisor that shadows them
+    /// drops what it knows of all others (docs/design/0003-timers.md).
+    static constexpr std::size_t batch_bytes = std::size_t{2} << 20;
 
-    stack* carve() noexcept;
+    stack* take_from_stock(std::size_t wanted) noexcept;
+    stack* carve(std::size_t wanted, std::span<os::page_range> room) noexcept;
+    static void fill(stack* list, std::span<os::page_range> room) noexcept;
+    std::span<stack> cut(std::size_t wanted) noexcept;
     bool guard(std::byte* start) noexcept;
+    void guard_all(std::span<stack> batch, std::span<os::page_range> room) noexcept;
     void open_arena() noexcept;
 
     const stack_policy policy_;
     // Protected by lock_.
     spin_lock lock_;
     std::vector<arena> arenas_;
+    std::size_t carved_ = 0;
     stack* hot_ = nullptr;                    ///< given back, with their memory
     std::atomic<std::size_t> hot_count_ = 0;  ///< written under lock_, read anywhere as a hint
     std::size_t lowest_ = 0;                  ///< of hot_count_ since marked_at_
@@ -154,6 +168,7 @@ private:
     stack_depot& depot_;
     stack* free_ = nullptr;
     std::size_t count_ = 0;
+    std::array<os::page_range, 32> room_;
     bool untrimmed_ = false;
 };
 

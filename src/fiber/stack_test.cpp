@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -59,6 +60,24 @@ std::size_t length(const stack* list) {
     return count;
 }
 
+/// As sleeping workers do: until nothing is left that has lain for long.
+void scavenge_all(stack_depot& depot) {
+    for (std::int64_t at = 10; at < 13; ++at) {
+        while (depot.scavenge(at * stack_depot::keep_for)) {
+        }
+    }
+}
+
+bool kernel_can_populate() {
+    const std::size_t page = os::page_size();
+    const os::page_range one{.start = os::reserve(page), .bytes = page};
+    os::populate({&one, 1});
+    unsigned char state = 0;
+    const bool resident = ::mincore(one.start, page, &state) == 0 && (state & 1U) != 0;
+    os::release(one.start, page);
+    return resident;
+}
+
 TEST(stack_depot, gives_stacks_of_the_size_it_was_told) {
     for (const std::size_t size : {min_stack_size, 64 * kib, 256 * kib, 128 * 1024 * kib}) {
         stack_depot depot(unguarded_policy(size));
@@ -109,20 +128,66 @@ TEST(stack_depot, gives_again_what_it_has_taken_back) {
     depot.give(nullptr);  // nothing to take back
 }
 
-TEST(stack_depot, a_new_stack_has_no_memory_yet) {
+TEST(stack_depot, a_new_stack_has_no_memory_but_the_page_where_it_begins) {
     stack_depot depot(unguarded_policy());
-    stack* const s = depot.take(1);
-    EXPECT_EQ(resident_pages(*s), 0u);
-    *(s->top - 1) = std::byte{1};
-    EXPECT_EQ(resident_pages(*s), 1u);
-    depot.give(s);
+    stack* const list = depot.take(4);
+    for (const stack* s = list; s != nullptr; s = s->next) {
+        *(s->top - 1) = std::byte{1};
+        EXPECT_EQ(resident_pages(*s), 1u);
+    }
+    depot.give(list);
 }
 
-/// As sleeping workers do: until nothing is left that has lain for long.
-void scavenge_all(stack_depot& depot) {
-    for (std::int64_t at = 10; at < 13; ++at) {
-        while (depot.scavenge(at * stack_depot::keep_for)) {
+TEST(stack_depot, makes_more_at_once_the_more_there_are_but_not_more_than_are_wanted) {
+    stack_depot depot(unguarded_policy(min_stack_size));
+    std::vector<stack*> lists{depot.take(32)};
+    EXPECT_LE(length(lists.back()), 4u) << "a program that needs few pays for few";
+    std::size_t longest = 0;
+    for (int i = 0; i < 100; ++i) {
+        lists.push_back(depot.take(32));
+        longest = std::max(longest, length(lists.back()));
+    }
+    EXPECT_GT(longest, 8u);
+    EXPECT_LE(longest, 32u);
+    lists.push_back(depot.take(3));
+    EXPECT_EQ(length(lists.back()), 3u);
+    for (stack* list : lists) {
+        depot.give(list);
+    }
+}
+
+TEST(stack_depot, a_batch_stays_within_two_page_tables) {
+    stack_depot depot(unguarded_policy());
+    std::vector<stack*> lists;
+    for (int i = 0; i < 100; ++i) {
+        lists.push_back(depot.take(32));
+        EXPECT_LE(length(lists.back()), 7u);
+    }
+    for (stack* list : lists) {
+        depot.give(list);
+    }
+}
+
+TEST(stack_depot, what_has_given_all_back_has_its_first_page_again_when_it_is_taken) {
+    if (!kernel_can_populate()) {
+        GTEST_SKIP() << "this kernel has no MADV_POPULATE_WRITE";
+    }
+    stack_depot depot(unguarded_policy(min_stack_size));
+    std::vector<stack*> lists;
+    for (std::size_t total = 0; total < 1200; total += length(lists.back())) {
+        lists.push_back(depot.take(32));
+    }
+    for (stack* list : lists) {
+        depot.give(list);
+    }
+    scavenge_all(depot);
+    std::size_t taken = 0;
+    while (taken < 1200) {
+        stack* const list = depot.take(32);
+        for (const stack* s = list; s != nullptr; s = s->next) {
+            EXPECT_GE(resident_pages(*s), 1u);
         }
+        taken += length(list);
     }
 }
 
@@ -164,15 +229,16 @@ TEST(stack_depot, with_many_in_stock_even_the_hot_tops_go_back) {
             ++total;
         }
     }
-    stack* const last = lists.back();
-    lists.pop_back();
+    std::vector<const stack*> all;
     for (stack* list : lists) {
+        for (const stack* s = list; s != nullptr; s = s->next) {
+            all.push_back(s);
+        }
         depot.give(list);
     }
-    depot.give(last);
     scavenge_all(depot);
     std::size_t with_memory = 0;
-    for (const stack* s = depot.take(total); s != nullptr; s = s->next) {
+    for (const stack* s : all) {
         with_memory += resident_pages(*s) != 0 ? 1 : 0;
     }
     EXPECT_EQ(with_memory, 1024u);

@@ -2,14 +2,54 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstddef>
 
 namespace runnel::os {
 namespace {
 
-constexpr int madv_guard_install = 102;  // <linux/mman.h> of 6.13; older headers do not have it
+// From newer headers than we compile with.
+constexpr int madv_populate_write = 23;          // Linux 5.14
+constexpr int madv_guard_install = 102;          // Linux 6.13
+constexpr int pidfd_self_thread_group = -10001;  // Linux 6.15: this process
+
+/// Advises the kernel about some of `ranges`, from the first on, in one call. Returns how many it
+/// has accepted.
+std::size_t advise_at_once(std::span<const page_range> ranges, int advice) noexcept {
+    static_assert(sizeof(page_range) == sizeof(iovec) &&
+                  offsetof(page_range, start) == offsetof(iovec, iov_base) &&
+                  offsetof(page_range, bytes) == offsetof(iovec, iov_len));
+    const std::size_t count = std::min(ranges.size(), std::size_t{64});
+    auto done =
+        ::syscall(SYS_process_madvise, pidfd_self_thread_group, ranges.data(), count, advice, 0U);
+    std::size_t whole = 0;
+    while (whole < count && done >= static_cast<long>(ranges[whole].bytes)) {
+        done -= static_cast<long>(ranges[whole++].bytes);
+    }
+    return whole;
+}
+
+/// Advises the kernel about all of `ranges`. Returns how many, from the first on, it has accepted.
+std::size_t advise(std::span<const page_range> ranges, int advice) noexcept {
+    std::size_t done = 0;
+    while (done < ranges.size()) {
+        const auto rest = ranges.subspan(done);
+        std::size_t accepted = rest.size() > 1 ? advise_at_once(rest, advice) : 0;
+        if (accepted == 0) {  // an older kernel, or one range alone
+            accepted = ::madvise(rest.front().start, rest.front().bytes, advice) == 0 ? 1 : 0;
+        }
+        if (accepted == 0) {
+            break;
+        }
+        done += accepted;
+    }
+    return done;
+}
 
 /// True if the kernel cannot read from `page`: write(2) reports EFAULT instead of a signal.
 bool faults(const std::byte* page) noexcept {
@@ -59,8 +99,12 @@ std::byte* reserve(std::size_t bytes) noexcept {
 
 void release(std::byte* start, std::size_t bytes) noexcept { ::munmap(start, bytes); }
 
-void discard(std::byte* start, std::size_t bytes) noexcept {
-    ::madvise(start, bytes, MADV_DONTNEED);
+void populate(std::span<const page_range> ranges) noexcept {
+    static_cast<void>(advise(ranges, madv_populate_write));
+}
+
+void discard(std::span<const page_range> ranges) noexcept {
+    static_cast<void>(advise(ranges, MADV_DONTNEED));
 }
 
 guard_method best_guard_method() noexcept {
@@ -78,6 +122,10 @@ bool install_guard(std::byte* start, std::size_t bytes, guard_method method) noe
             break;
     }
     return false;
+}
+
+std::size_t install_guards(std::span<const page_range> ranges) noexcept {
+    return advise(ranges, madv_guard_install);
 }
 
 }  // namespace runnel::os

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace runnel::os {
 
@@ -12,8 +13,20 @@ namespace runnel::os {
 [[nodiscard]] std::byte* reserve(std::size_t bytes) noexcept;
 void release(std::byte* start, std::size_t bytes) noexcept;
 
-/// Gives the memory of whole pages back to the system; they read as zero afterwards. Guards stay.
-void discard(std::byte* start, std::size_t bytes) noexcept;
+/// Whole pages that lie together. An array of them is read by the system, so keep it where that has
+/// read before: the first access to a page of a fresh stack from there is dear.
+struct page_range {
+    std::byte* start;
+    std::size_t bytes;
+};
+
+/// Commits the pages before they are touched, in one system call where the kernel can: a page fault
+/// costs several times as much. Does nothing where that is not supported.
+void populate(std::span<const page_range> ranges) noexcept;
+
+/// Gives the memory of the pages back to the system; they read as zero afterwards. Guards stay.
+/// Many at once interrupt the other processors once.
+void discard(std::span<const page_range> ranges) noexcept;
 
 /// How pages can be made to fault.
 enum class guard_method : std::uint8_t {
@@ -28,5 +41,9 @@ enum class guard_method : std::uint8_t {
 
 /// Makes the pages fault. Returns false if the kernel refused.
 [[nodiscard]] bool install_guard(std::byte* start, std::size_t bytes, guard_method method) noexcept;
+
+/// The same by guard_method::install for many. Returns how many are done, from the first on: fewer
+/// than all if the kernel refused.
+[[nodiscard]] std::size_t install_guards(std::span<const page_range> ranges) noexcept;
 
 }  // namespace runnel::os

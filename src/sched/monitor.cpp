@@ -112,12 +112,10 @@ void scheduler::monitor_tick(std::vector<observation>& seen) noexcept {
 /// What waits for a stuck worker waits for all from now on.
 void scheduler::hand_over_queue(worker& w) noexcept {
     goroutine_list taken;
-    do {
-        in_transit_.store(true);  // for a moment in no queue, but not asleep
-        w.queue.steal(taken, true);
-        inject_.push(taken);
-        in_transit_.store(false);
-    } while (w.queue.waiting() != 0);
+    in_transit_.store(true);  // for a moment in no queue, but not asleep
+    w.queue.surrender(taken);
+    inject_.push(taken);
+    in_transit_.store(false);
     if (idle_.now_ordered().sleeping >= active_.load()) {
         wake_worker(idle_.pick());  // whoever fell asleep last may have looked in that moment
     }

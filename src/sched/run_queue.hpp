@@ -1,17 +1,19 @@
 // sched/run_queue.hpp: the goroutines that one worker will run, and how others take from it.
 //
-// Purpose   Three places, by why a goroutine is runnable. `next`: woken by the one that runs now;
-//           it inherits the processor, so that a pair that talks stays on one core. `ready`: first
-//           come, first served. `fresh`: started and never run; newest first, because a tree of
-//           goroutines that is walked depth first stays small (docs/design/0001-run-queues.md).
+// Purpose   Four places, by why a goroutine is runnable. `next`: woken by the one that runs now;
+//           it inherits the processor, so that a pair that talks stays on one core. `due`: its time
+//           has come; it does not queue behind all that is ready, but has three turns for one of
+//           those. `ready`: first come, first served. `fresh`: started and never run; newest first,
+//           because a tree of goroutines that is walked depth first stays small
+//           (docs/design/0001-run-queues.md).
 //           Its turn is bounded by time, not by count: a pair whose turns are short gets as much of
 //           the processor as one whose turns are long.
 // Invariants
 //   Q1  A goroutine stands in at most one queue, and only while it is runnable.     (whoever
 //       pushes)
-//   Q2  Nothing starves: when end_slice() has been called, the others have a turn before `next`,
-//       and every `oldest_every` of their turns the oldest fresh goroutine has one.       (worker,
-//       pop)
+//   Q2  Nothing starves: when end_slice() has been called, the others have a turn before `next`;
+//       every `oldest_every` of their turns the oldest fresh goroutine has one; `due` and `ready`
+//       take turns.                                                              (worker, choose)
 // Locks     lock_ (leaf); held for a few list operations. Only the worker itself pushes and pops;
 //           others steal.
 // Memory order
@@ -51,10 +53,19 @@ public:
         set_size(waiting() + 1);
     }
 
-    void push_ready(goroutine_list& list) noexcept {
+    /// Returns after how many turns (served()) all that is ready now has had one, if nobody steals.
+    std::uint32_t push_ready(goroutine_list& list) noexcept {
         const owner_guard hold(lock_);
         set_size(waiting() + static_cast<std::uint32_t>(list.size()));
         ready_.splice_back(list);
+        return static_cast<std::uint32_t>(ready_.size());
+    }
+
+    /// Woken by a timer.
+    void push_due(goroutine* g) noexcept {
+        const owner_guard hold(lock_);
+        due_.push_back(g);
+        set_size(waiting() + 1);
     }
 
     /// What steal() has given; what has never run stays fresh.
@@ -108,20 +119,26 @@ public:
     /// `with_next`: it is hot here and will usually run within a microsecond.
     void steal(goroutine_list& out, bool with_next) noexcept;
 
+    /// Takes all that waits, for whoever will have it.
+    void surrender(goroutine_list& out) noexcept;
+
     /// How many wait; a hint to all but the owner.
     [[nodiscard]] std::uint32_t waiting() const noexcept {
         return size_.load(std::memory_order_relaxed);
     }
-    /// How many have been taken from `ready` and `fresh` since the start.
+    /// How many have been taken from elsewhere than `next` since the start.
     [[nodiscard]] std::uint32_t served() const noexcept {
         return served_.load(std::memory_order_relaxed);
     }
 
 private:
     static constexpr std::uint32_t oldest_every = 32;
+    static constexpr std::uint32_t seen_in_cache = 64;
+    static constexpr std::uint32_t ready_every = 4;  // of the turns, while `due` has some
 
     goroutine* choose() noexcept {
-        if (next_ != nullptr && (!slice_over_ || (ready_.empty() && fresh_.empty()))) {
+        if (next_ != nullptr &&
+            (!slice_over_ || (ready_.empty() && fresh_.empty() && due_.empty()))) {
             goroutine* const g = next_;
             next_ = nullptr;
             return g;
@@ -132,14 +149,35 @@ private:
         if (turn % oldest_every == 0 && !fresh_.empty()) {
             return fresh_.pop_back();
         }
-        goroutine* const g = ready_.pop_front();
-        return g != nullptr ? g : fresh_.pop_front();
+        goroutine_list& from = choose_list(turn);
+        goroutine* const g = from.pop_front();
+        if (waiting() > seen_in_cache) [[unlikely]] {
+            prefetch_next(from);
+        }
+        return g;
+    }
+
+    goroutine_list& choose_list(std::uint32_t turn) noexcept {
+        if (!due_.empty() && (ready_.empty() || turn % ready_every != 0)) [[unlikely]] {
+            return due_;
+        }
+        return ready_.empty() ? fresh_ : ready_;
+    }
+
+    /// Long queues do not fit into the cache: asks in time for what the next turns will need.
+    static void prefetch_next(const goroutine_list& from) noexcept {
+        const goroutine* const first = from.front();
+        if (first != nullptr) {
+            first->prefetch_frames();
+            __builtin_prefetch(first->next);
+        }
     }
 
     void set_size(std::uint32_t n) noexcept { size_.store(n, std::memory_order_relaxed); }
 
     biased_lock lock_;
     goroutine* next_ = nullptr;
+    goroutine_list due_;
     goroutine_list ready_;
     goroutine_list fresh_;
     bool slice_over_ = false;

@@ -175,6 +175,80 @@ TEST(run_queue, the_oldest_fresh_one_has_a_turn_although_ready_never_ends) {
     EXPECT_EQ(turns, 64u);
 }
 
+TEST(run_queue, those_whose_time_has_come_have_three_turns_for_one_of_the_ready) {
+    run_queue q;
+    crowd<12> g;
+    for (std::size_t i = 0; i < 6; ++i) {
+        q.push_ready(g[i]);
+    }
+    for (std::size_t i = 6; i < 12; ++i) {
+        q.push_due(g[i]);
+    }
+    EXPECT_EQ(drain(q), (ids{6, 7, 8, 0, 9, 10, 11, 1, 2, 3, 4, 5}));
+}
+
+TEST(run_queue, those_whose_time_has_come_run_before_fresh_ones_and_after_next) {
+    run_queue q;
+    crowd<4> g;
+    q.push_fresh(g[3]);
+    q.push_due(g[1]);
+    q.push_due(g[2]);
+    q.push_next(g[0]);
+    EXPECT_EQ(q.waiting(), 4u);
+    EXPECT_EQ(drain(q), (ids{0, 1, 2, 3}));
+}
+
+TEST(run_queue, at_the_end_of_a_slice_one_whose_time_has_come_has_a_turn_before_next) {
+    run_queue q;
+    crowd<2> g;
+    q.push_due(g[0]);
+    q.push_next(g[1]);
+    q.end_slice();
+    EXPECT_EQ(drain(q), (ids{0, 1}));
+}
+
+TEST(run_queue, ready_ones_have_turns_although_the_time_of_others_always_comes) {
+    run_queue q;
+    crowd<3> g;
+    q.push_due(g[0]);
+    q.push_due(g[1]);
+    q.push_ready(g[2]);
+    std::size_t turns = 0;
+    for (;;) {
+        goroutine* const got = q.pop();
+        ++turns;
+        if (got == g[2]) {
+            break;
+        }
+        q.push_due(got);
+        ASSERT_LT(turns, 100u);
+    }
+    EXPECT_LE(turns, 4u);
+    static_cast<void>(drain(q));
+}
+
+TEST(run_queue, tells_after_how_many_turns_a_list_has_run) {
+    run_queue q;
+    crowd<4> g;
+    q.push_ready(g[0]);
+    goroutine_list list;
+    list.push_back(g[1]);
+    list.push_back(g[2]);
+    EXPECT_EQ(q.push_ready(list), 3u);
+    static_cast<void>(drain(q));
+}
+
+TEST(run_queue, long_queues_keep_their_order) {
+    run_queue q;
+    crowd<200> g;
+    ids expected;
+    for (auto& each : g.all) {
+        q.push_ready(&each);
+        expected.push_back(each.id);
+    }
+    EXPECT_EQ(drain(q), expected);
+}
+
 TEST(run_queue, rotate_puts_the_caller_behind_the_others) {
     run_queue q;
     crowd<3> g;
@@ -241,6 +315,40 @@ TEST(run_queue, a_thief_takes_next_only_if_it_may_and_nothing_else_is_there) {
     EXPECT_EQ(stolen_by(q, true), (ids{0}));
     EXPECT_EQ(q.waiting(), 0u);
     EXPECT_EQ(q.pop(), nullptr);
+}
+
+TEST(run_queue, a_thief_takes_first_those_whose_time_has_come) {
+    run_queue q;
+    crowd<4> g;
+    q.push_ready(g[0]);
+    q.push_ready(g[1]);
+    q.push_due(g[2]);
+    q.push_due(g[3]);
+    EXPECT_EQ(stolen_by(q, false), (ids{2, 0}));
+    EXPECT_EQ(drain(q), (ids{3, 1}));
+}
+
+TEST(run_queue, surrenders_all_that_waits) {
+    run_queue q;
+    crowd<400> g;
+    for (std::size_t i = 0; i < 100; ++i) {
+        q.push_fresh(g[i]);
+        q.push_ready(g[i + 100]);
+        q.push_due(g[i + 200]);
+        q.push_next(g[i + 300]);
+    }
+    goroutine_list out;
+    q.surrender(out);
+    EXPECT_EQ(out.size(), 400u);
+    EXPECT_EQ(q.waiting(), 0u);
+    EXPECT_EQ(q.pop(), nullptr);
+    std::set<const goroutine*> all;
+    while (const goroutine* const each = out.pop_front()) {
+        all.insert(each);
+    }
+    EXPECT_EQ(all.size(), 400u);
+    q.surrender(out);
+    EXPECT_TRUE(out.empty());
 }
 
 TEST(run_queue, a_thief_never_holds_the_lock_for_more_than_a_batch) {

@@ -44,7 +44,7 @@ goroutine* scheduler::take_record(worker* w) {
         w->count(w->started);
         return g;
     }
-    goroutine* const g = records_.take(1);
+    goroutine* const g = records_.take(1).first;
     foreign_started_.fetch_add(1);
     return g;
 }
@@ -108,8 +108,9 @@ void scheduler::recycle(goroutine* g) noexcept {
 void scheduler::abandon(start_slot slot) noexcept {
     goroutine* const g = slot.record;
     recycle(g);
-    g->next = nullptr;
-    records_.give(g);
+    goroutine_pool::chain alone;
+    alone.push(g);
+    records_.give(alone);
     foreign_started_.fetch_sub(1);  // the sum of both counters is what counts
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "src/os/clock.hpp"
 
@@ -69,10 +70,15 @@ void scheduler::look_around(worker& w) noexcept {
             poll_now(w);
         }
     }
-    if (inject_.size() != 0) {
+    // A batch a round, so that what was woken here does not queue behind all that is injected. With
+    // nothing but `next` in the queue, because others have stolen the rest, the round is over.
+    const bool round_over =
+        w.queue.waiting() <= 1 || w.queue.served() - w.round_served >= w.round_turns;
+    if (inject_.size() != 0 && round_over) {
         goroutine_list taken;
         inject_.take(taken, active_.load(std::memory_order_relaxed));
-        w.queue.push_ready(taken);
+        w.round_served = w.queue.served();
+        w.round_turns = w.queue.push_ready(taken);
         offer_work(w);
     }
 }
@@ -93,17 +99,16 @@ void wake_both(const poll_woken& ended) noexcept {
 }
 
 void scheduler::wake_ready(worker& w, std::span<const os::readiness> events) noexcept {
-    w.queue_in_order = true;
+    w.waking = waking_kind::in_order;
     for (const os::readiness& event : events) {
         wake_both(poller_.collect(event));
     }
-    w.queue_in_order = false;
+    w.waking = waking_kind::one;
 }
 
 void scheduler::fire_timers(worker& w, ticks at) noexcept {
     std::array<timer_node*, 64> room;
-    const bool in_order = w.queue_in_order;
-    w.queue_in_order = true;
+    const waking_kind before = std::exchange(w.waking, waking_kind::due);
     for (std::size_t i = 0; i < worker_count(); ++i) {
         timer_heap& heap = worker_at(i).timers;
         while (heap.earliest() <= at) {
@@ -112,7 +117,7 @@ void scheduler::fire_timers(worker& w, ticks at) noexcept {
             }
         }
     }
-    w.queue_in_order = in_order;
+    w.waking = before;
 }
 
 ticks scheduler::earliest_timer() const noexcept {

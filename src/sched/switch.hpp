@@ -81,7 +81,9 @@ inline void scheduler::ready_on(worker* w, goroutine* g) noexcept {
         inject(g);
         return;
     }
-    if (w->queue_in_order || w->current == nullptr) [[unlikely]] {
+    if (w->waking == waking_kind::due) [[unlikely]] {
+        w->queue.push_due(g);
+    } else if (w->waking != waking_kind::one || w->current == nullptr) [[unlikely]] {
         w->queue.push_ready(g);
     } else {
         w->queue.push_next(g);

@@ -35,10 +35,8 @@ void scheduler::work(worker& w) noexcept {
     await_token(w);  // launch() has published this worker then
     w.thread_id.store(os::this_thread_id());
     w.exceptions = thread_exception_globals();
-    w.loop_sanitizer.adopt_thread();
     const os::thread_stack own = os::this_thread_stack();
-    w.loop_sanitizer.bottom = own.low;
-    w.loop_sanitizer.size = own.size;
+    w.loop_sanitizer.adopt_thread(own.low, own.size);
     os::sharpen_timers();
     const alternate_stack for_overflows;
     signals_.apply();

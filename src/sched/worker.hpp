@@ -24,6 +24,13 @@ class scheduler;
 
 enum class worker_state : std::uint8_t { running, searching, sleeping, retired, halted };
 
+/// What a worker is doing when it makes something ready.
+enum class waking_kind : std::uint8_t {
+    one,       ///< the current goroutine wakes: whoever it wakes inherits the processor
+    in_order,  ///< many are woken: they keep their order
+    due,       ///< time has come for many: likewise, and they do not wait behind all others
+};
+
 /// What the word that a sleeping worker waits on says.
 enum : std::uint32_t { word_awake, word_woken, word_asleep, word_polling };
 
@@ -46,10 +53,12 @@ struct alignas(64) worker {
     ticks last_check = 0;
     std::uint32_t slice_served = 0;  ///< queue.served() when this slice was first seen
     ticks slice_start = 0;
-    bool queue_in_order = false;  ///< waking many: keep their order, nobody inherits the processor
-    bool searching = false;       ///< counted as searching in the idle word
-    fiber loop;                   ///< the worker's own stack
-    fiber discarded;              ///< where a finished goroutine's state is saved, for nobody
+    waking_kind waking = waking_kind::one;
+    std::uint32_t round_served = 0;  ///< queue.served() when something injected was taken last,
+    std::uint32_t round_turns = 0;   ///< and after how many turns there may be more
+    bool searching = false;          ///< counted as searching in the idle word
+    fiber loop;                      ///< the worker's own stack
+    fiber discarded;                 ///< where a finished goroutine's state is saved, for nobody
     sanitizer_stack loop_sanitizer;
     stack* retired_stack =
         nullptr;  ///< of the goroutine that finished last, to be freed by the loop
