@@ -39,8 +39,8 @@ inline std::size_t scaled(std::size_t full, std::size_t reduced) {
     return full;
 }
 
-/// False under the emulator of a cross build: a program there cannot start its like, as a death test
-/// of the "threadsafe" style does with itself.
+/// False under the emulator of a cross build: a program there cannot start its like, as a death
+/// test of the "threadsafe" style does with itself.
 inline bool can_start_programs() { return std::getenv("RUNNEL_TEST_EMULATED") == nullptr; }
 inline constexpr const char* needs_programs = "starts its own program again, under an emulator";
 

@@ -20,7 +20,7 @@ public:
     first_failure& operator=(const first_failure&) = delete;
 
     /// In a catch block: keeps the exception being handled, if it is the first, or the first that
-    /// is no echo; returns whether it does. `ctx` is what the work was told to watch: see is_echo().
+    /// is no echo; returns whether it does. `ctx` is what the work was told to watch (is_echo()).
     bool keep(const context& ctx) noexcept;
 
     /// Throws the exception, if there is one, to somebody who has asked for it.
