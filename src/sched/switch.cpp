@@ -76,7 +76,9 @@ void scheduler::look_around(worker& w) noexcept {
         w.queue.waiting() <= 1 || w.queue.served() - w.round_served >= w.round_turns;
     if (inject_.size() != 0 && round_over) {
         goroutine_list taken;
-        inject_.take(taken, active_.load(std::memory_order_relaxed));
+        do {  // as many as waited here in the last round: a share, not a trickle
+            inject_.take(taken, active_.load(std::memory_order_relaxed));
+        } while (taken.size() < w.round_turns && inject_.size() != 0);
         w.round_served = w.queue.served();
         w.round_turns = w.queue.push_ready(taken);
         offer_work(w);
