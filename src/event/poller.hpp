@@ -63,7 +63,7 @@ public:
     /// nobody polls any more. Its waits must find another poller.
     [[nodiscard]] poll_woken let_go(std::uint32_t index) noexcept;
 
-    /// Ends the poll that waits, or the next one.
+    /// Ends the poll that waits, or the next one that does.
     void interrupt() noexcept { epoll_.interrupt(); }
 
     /// How many waits are armed, or rely on a desc.

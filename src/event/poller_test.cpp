@@ -274,5 +274,13 @@ TEST(poller, an_interrupt_ends_the_wait_under_way_or_the_next_one) {
     EXPECT_EQ(p.wait(room, 0).size(), 0u);
 }
 
+TEST(poller, a_look_without_waiting_leaves_the_interrupt_for_the_one_that_waits) {
+    poller p;
+    std::array<os::readiness, 4> room;
+    p.interrupt();
+    EXPECT_EQ(p.wait(room, 0).size(), 0u);   // a busy worker's
+    EXPECT_EQ(p.wait(room, -1).size(), 0u);  // would wait for ever
+}
+
 }  // namespace
 }  // namespace runnel::detail

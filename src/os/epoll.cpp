@@ -85,8 +85,10 @@ std::size_t epoll::wait(std::span<readiness> out, std::int64_t nanoseconds) noex
     for (int i = 0; i < count; ++i) {
         const epoll_event& event = events[static_cast<std::size_t>(i)];
         if (event.data.u64 == interrupt_token) {
-            std::uint64_t value = 0;
-            [[maybe_unused]] const auto drained = ::read(event_fd_, &value, sizeof value);
+            if (nanoseconds != 0) {  // one that only looks leaves it for the one that sleeps
+                std::uint64_t value = 0;
+                [[maybe_unused]] const auto drained = ::read(event_fd_, &value, sizeof value);
+            }
             continue;
         }
         constexpr std::uint32_t broken = EPOLLERR | EPOLLHUP;

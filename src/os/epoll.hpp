@@ -32,7 +32,8 @@ public:
     /// Returns how many entries it filled; 0 also when interrupt() or a signal ended the wait.
     [[nodiscard]] std::size_t wait(std::span<readiness> out, std::int64_t nanoseconds) noexcept;
 
-    /// Ends the wait that is under way, or the next one. Any thread.
+    /// Ends the wait that is under way, or the next one. A wait of 0 nanoseconds does not count: it
+    /// would take the interruption from the thread that it is meant for. Any thread.
     void interrupt() noexcept;
 
 private:
