@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include <runnel/debug/goroutines.hpp>
 #include <runnel/runnel.hpp>
 #include <runnel/testing/bubble.hpp>
 
@@ -358,7 +359,9 @@ TEST_F(join_handle_death, an_exception_dropped_by_unwinding_does_not_end_the_pro
                     auto h = spawn([] { throw std::runtime_error("inner"); });
                     auto exit = h.done();
                     exit.recv();
-                    sleep_for(10ms);  // the goroutine's own share is gone by then
+                    while (debug::live_goroutines() > 1) {  // its own share goes with it
+                        yield();
+                    }
                     throw std::runtime_error("outer");
                 } catch (const std::runtime_error& error) {
                     std::fprintf(stderr, "caught %s", error.what());
