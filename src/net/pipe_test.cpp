@@ -16,6 +16,7 @@
 #include <runnel/runnel.hpp>
 #include <runnel/testing/bubble.hpp>
 
+#include "src/net/net_test.hpp"
 #include "test/support/support.hpp"
 
 namespace runnel {
@@ -25,29 +26,14 @@ using namespace std::chrono_literals;
 using net::any_listener;
 using net::any_stream;
 using net::pipe_stream;
+using test::bytes;
+using test::read_text;
+using test::read_to_end;
 
 static_assert(net::stream<pipe_stream>);
 static_assert(net::stream<any_stream>);
 static_assert(net::listener<net::pipe_listener>);
 static_assert(net::listener<any_listener>);
-
-std::span<const std::byte> bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
-
-template <net::stream S>
-std::string read_text(S& s, std::size_t most = 4096) {
-    std::vector<std::byte> room(most);
-    const std::size_t count = s.read_some(room);
-    return {reinterpret_cast<const char*>(room.data()), count};
-}
-
-template <net::stream S>
-std::string read_to_end(S& s) {
-    std::string all;
-    for (std::string part = read_text(s); !part.empty(); part = read_text(s)) {
-        all += part;
-    }
-    return all;
-}
 
 class pipe : public ::testing::TestWithParam<std::tuple<int, std::size_t>> {
 protected:
